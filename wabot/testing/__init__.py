@@ -1,0 +1,1 @@
+"""What an author needs to test flows without an account anywhere."""

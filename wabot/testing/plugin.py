@@ -1,0 +1,1 @@
+"""The pytest plugin: collects conversations written in YAML."""
