@@ -1,0 +1,20 @@
+"""Lengths of time as an author writes them: `90s`, `1h`, `1h30m`, `2d`, `500ms`."""
+
+import re
+from datetime import timedelta
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_PART = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|d|w)")
+LONGEST = timedelta(days=3650)
+
+
+def parse_duration(text: str) -> timedelta:
+    """`text` as a length of time. Raises ValueError, saying what is taken, for anything else."""
+    compact = text.replace(" ", "").lower()
+    parts = list(_PART.finditer(compact))
+    if not parts or "".join(part.group() for part in parts) != compact:
+        raise ValueError(f"{text!r} is not a length of time: write it like 90s, 30m, 1h, 1h30m or 2d")
+    seconds = sum(float(part.group(1)) * _UNITS[part.group(2)] for part in parts)
+    if seconds > LONGEST.total_seconds():
+        raise ValueError(f"{text!r} is longer than {LONGEST.days} days")
+    return timedelta(seconds=seconds)

@@ -1,0 +1,1 @@
+"""Flows: from a YAML document to one event run. No database, no network, no clock."""

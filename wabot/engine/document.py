@@ -1,0 +1,452 @@
+"""A flow as its author wrote it: the language, one pydantic model a construct.
+
+The vocabulary of a plain statechart (states, transitions, assign, raise, send, …) is
+python-statemachine's, whose meaning is SCXML's; the rest is the language of conversations. These
+models say what is well formed; what it means together is the checker's.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+
+FLAG_WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False}
+
+ACTION_KEYS = (
+    "say", "assign", "raise", "send", "cancel", "if", "foreach", "log", "digress", "locale", "script",
+)  # fmt: skip
+
+
+class Node(BaseModel):
+    model_config = ConfigDict(extra="forbid", populate_by_name=False, frozen=True)
+
+
+def _flag(value: Any) -> Any:
+    return FLAG_WORDS.get(value.strip().lower(), value) if isinstance(value, str) else value
+
+
+def _listed(value: Any) -> Any:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _lines(value: Any) -> Any:
+    """`{yes: Confirm}` as `[{id: yes, title: Confirm}]`."""
+    if not isinstance(value, dict):
+        return [{"id": item, "title": item} if isinstance(item, str) else item for item in _listed(value)]
+    if "for" in value:
+        return value
+    return [{"id": str(id), **(t if isinstance(t, dict) else {"title": t})} for id, t in value.items()]
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Text = Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int | float) else v)]
+"""A key of the texts, or literal text: a template either way."""
+Guards = Annotated[list[Text], BeforeValidator(_listed)]
+
+
+class Param(Node):
+    name: str
+    expr: Text | None = None
+    location: str | None = None
+
+
+class Option(Node):
+    """A button (title up to 20 characters) or a list row (title 24, description 72)."""
+
+    id: Text
+    title: Text
+    description: Text = ""
+
+
+class EachOption(Node):
+    """Options from data: one for each item of the expression `for`, called `as` in the others."""
+
+    each: Text = Field(alias="for")
+    as_: str = Field(alias="as", default="item")
+    id: Text
+    title: Text
+    description: Text = ""
+
+
+Options = Annotated[list[Option] | EachOption, BeforeValidator(_lines)]
+
+
+class ListSection(Node):
+    title: Text = ""
+    rows: Options
+
+
+class ListPicker(Node):
+    """A list message. Give `rows`, or `sections` of rows."""
+
+    button: Text = "wabot.list_button"
+    rows: Options | None = None
+    sections: list[ListSection] | None = None
+
+
+class MediaPart(Node):
+    url: Text
+    kind: Literal["image", "audio", "video", "document", "sticker"]
+    filename: Text = ""
+
+
+class LocationPart(Node):
+    latitude: float | str
+    longitude: float | str
+    name: Text = ""
+    address: Text = ""
+
+
+class TemplatePart(Node):
+    """An approved template, for messages that may leave outside the 24-hour window."""
+
+    name: str
+    language: str = ""
+    variables: dict[Text, Text] = Field(default_factory=dict)
+
+
+class Rich(Node):
+    """A message of more than text."""
+
+    text: Text = ""
+    header: Text = ""
+    footer: Text = ""
+    buttons: Options | None = None
+    list_: ListPicker | None = Field(alias="list", default=None)
+    media: MediaPart | None = None
+    location: LocationPart | None = None
+    template: TemplatePart | None = None
+
+
+def _text_is_rich(value: Any) -> Any:
+    return {"text": value} if isinstance(value, str | int | float) else value
+
+
+AnswerType = Literal[
+    "text", "integer", "number", "money", "date", "phone", "email", "choice", "yesno",
+    "location", "contact", "image", "document", "audio", "video",
+]  # fmt: skip
+
+
+class Ask(Rich):
+    """A question that waits for its answer.
+
+    `type` is `choice` where there are buttons, a list or choices, else `text`. The answer is stored
+    in the variable `into`, then the event `answered` is raised with it as `answer`. An answer that
+    doesn't fit is answered with `retry`, and after `attempts` of them `exhausted` is raised.
+    """
+
+    type: AnswerType | None = None
+    into: str | None = None
+    choices: Options | None = None
+    attempts: int = Field(default=3, ge=1, le=20)
+    retry: Text = ""
+    min: float | str | None = None
+    max: float | str | None = None
+    pattern: str | None = None
+
+    @property
+    def answer_type(self) -> AnswerType:
+        if self.type:
+            return self.type
+        return "choice" if self.buttons or self.list_ or self.choices else "text"
+
+
+class SayAction(Node):
+    say: Annotated[Rich, BeforeValidator(_text_is_rich)]
+
+
+class AssignAction(Node):
+    """`{location, expr}` with an expression, or `{variable: value, …}` with templates."""
+
+    assign: dict[str, Any]
+
+    @property
+    def plain(self) -> bool:
+        return "location" in self.assign and set(self.assign) <= {"location", "expr"}
+
+
+class RaiseBody(Node):
+    event: str
+    data: Any = None
+
+
+class RaiseAction(Node):
+    raise_: Annotated[RaiseBody, BeforeValidator(lambda v: {"event": v} if isinstance(v, str) else v)] = (
+        Field(alias="raise")
+    )
+
+
+class SendBody(Node):
+    event: str | None = None
+    eventexpr: Text | None = None
+    target: str | None = None
+    type: str | None = None
+    id: str | None = None
+    idlocation: str | None = None
+    delay: Text | None = None
+    delayexpr: Text | None = None
+    namelist: str | None = None
+    params: list[Param] = Field(default_factory=list)
+    content: Any = None
+    data: Any = None
+
+
+class SendAction(Node):
+    send: Annotated[SendBody, BeforeValidator(lambda v: {"event": v} if isinstance(v, str) else v)]
+
+
+class CancelBody(Node):
+    sendid: str | None = None
+    sendidexpr: Text | None = None
+
+
+class CancelAction(Node):
+    cancel: Annotated[CancelBody, BeforeValidator(lambda v: {"sendid": v} if isinstance(v, str) else v)]
+
+
+class LogBody(Node):
+    label: str | None = None
+    expr: Text | None = None
+
+
+class LogAction(Node):
+    log: Annotated[LogBody, BeforeValidator(lambda v: {"expr": v} if isinstance(v, str) else v)]
+
+
+class Branch(Node):
+    cond: Text
+    then: "Actions" = Field(default_factory=list)
+
+
+class IfBody(Branch):
+    elif_: list[Branch] = Field(alias="elif", default_factory=list)
+    else_: "Actions" = Field(alias="else", default_factory=list)
+
+
+class IfAction(Node):
+    if_: IfBody = Field(alias="if")
+
+
+class ForeachBody(Node):
+    array: Text
+    item: str
+    index: str | None = None
+    do: "Actions" = Field(default_factory=list)
+
+
+class ForeachAction(Node):
+    foreach: ForeachBody
+
+
+class DigressBody(Node):
+    flow: str
+    with_: dict[str, Any] = Field(alias="with", default_factory=dict)
+
+
+class DigressAction(Node):
+    """Run another flow now, then come back to the open question and ask it again."""
+
+    digress: Annotated[DigressBody, BeforeValidator(lambda v: {"flow": v} if isinstance(v, str) else v)]
+
+
+class LocaleAction(Node):
+    """Speak this locale with the contact from now on."""
+
+    locale: Text
+
+
+class ScriptAction(Node):
+    """Known, so that the checker can say why it is refused."""
+
+    script: Any
+
+
+class CommandAction(BaseModel):
+    """`{<module>.<command>: arguments, into: variable}`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    command: str
+    arguments: Any = None
+    into: str | None = None
+
+
+def _command(value: Any) -> Any:
+    if isinstance(value, CommandAction) or not isinstance(value, dict):
+        return value
+    names = [key for key in value if key != "into"]
+    if len(names) != 1:
+        raise ValueError(f"an action has one name, here are {len(names)}: {', '.join(map(str, names))}")
+    return {"command": names[0], "arguments": value[names[0]], "into": value.get("into")}
+
+
+def _action_kind(value: Any) -> str | None:
+    if isinstance(value, CommandAction):
+        return "command"
+    if isinstance(value, Node):
+        return next((field.alias or name) for name, field in type(value).model_fields.items())
+    if not isinstance(value, dict):
+        return None
+    return next((str(key) for key in value if key in ACTION_KEYS), "command")
+
+
+Action = Annotated[
+    Annotated[SayAction, Tag("say")]
+    | Annotated[AssignAction, Tag("assign")]
+    | Annotated[RaiseAction, Tag("raise")]
+    | Annotated[SendAction, Tag("send")]
+    | Annotated[CancelAction, Tag("cancel")]
+    | Annotated[IfAction, Tag("if")]
+    | Annotated[ForeachAction, Tag("foreach")]
+    | Annotated[LogAction, Tag("log")]
+    | Annotated[DigressAction, Tag("digress")]
+    | Annotated[LocaleAction, Tag("locale")]
+    | Annotated[ScriptAction, Tag("script")]
+    | Annotated[Annotated[CommandAction, BeforeValidator(_command)], Tag("command")],
+    Discriminator(
+        _action_kind,
+        custom_error_type="action",
+        custom_error_message="an action is a mapping such as {say: welcome}",
+    ),
+]
+Actions = Annotated[list[Action], BeforeValidator(_listed)]
+
+
+class Invoke(Node):
+    """Something outside the turn while the state is active: exactly one of flow, http, agent, or a
+    module's own (`call`, with its arguments in `with`). Its result comes as `done.invoke.<id>`,
+    its failure as `error.invoke.<id>`; leaving the state cancels it.
+
+    `type`, `src`, `content` and `params` are the plain statechart's: a machine inline, or by name.
+    """
+
+    id: str | None = None
+    flow: str | None = None
+    http: dict[str, Any] | None = None
+    agent: Any = None
+    call: str | None = None
+    with_: dict[str, Any] = Field(alias="with", default_factory=dict)
+    into: str | None = None
+    type: str | None = None
+    src: str | None = None
+    content: "FlowDocument | str | None" = None
+    params: list[Param] = Field(default_factory=list)
+    autoforward: Flag = False
+    typeexpr: str | None = None
+    srcexpr: str | None = None
+    idlocation: str | None = None
+    namelist: str | None = None
+    finalize: Any = None
+
+
+class Transition(Node):
+    """`event` holds descriptors separated by spaces; without one the transition is eventless.
+    `target` holds one target, or several separated by spaces; without one nothing is left."""
+
+    event: str | None = None
+    intent: str | None = None
+    target: str | None = None
+    cond: Guards = Field(default_factory=list)
+    unless: Guards = Field(default_factory=list)
+    internal: Flag = False
+    initial: Flag = False
+    before: Actions = Field(default_factory=list)
+    on: Actions = Field(default_factory=list)
+    after: Actions = Field(default_factory=list)
+
+
+class After(Node):
+    """What happens when a state has been active for so long."""
+
+    target: str | None = None
+    cond: Guards = Field(default_factory=list)
+    on: Actions = Field(default_factory=list)
+
+
+class History(Node):
+    type: Literal["shallow", "deep"] = "shallow"
+    transitions: list[Transition] = Field(default_factory=list)
+
+
+class StateNode(Node):
+    description: str = ""
+    initial: Flag = False
+    final: Flag = False
+    parallel: Flag = False
+    enter: Actions = Field(default_factory=list)
+    exit: Actions = Field(default_factory=list)
+    ask: Annotated[Ask, BeforeValidator(_text_is_rich)] | None = None
+    after: dict[
+        str, Annotated[After, BeforeValidator(lambda v: {"target": v} if isinstance(v, str) else v)]
+    ] = Field(default_factory=dict)
+    transitions: Annotated[list[Transition], BeforeValidator(_listed)] = Field(default_factory=list)
+    invoke: Annotated[list[Invoke], BeforeValidator(_listed)] = Field(default_factory=list)
+    states: "States" = Field(default_factory=dict)
+    history: dict[str, History] = Field(default_factory=dict)
+    donedata: dict[str, Any] | None = None
+
+
+def _empty_states(value: Any) -> Any:
+    """`a:` with nothing behind it is a state without anything."""
+    if not isinstance(value, dict):
+        return value
+    return {str(name): {} if state is None else state for name, state in value.items()}
+
+
+States = Annotated[dict[str, StateNode], BeforeValidator(_empty_states)]
+
+VariableType = Literal[
+    "any", "text", "integer", "number", "boolean", "money", "date", "datetime", "list", "object"
+]
+
+
+class Variable(Node):
+    """A variable of the flow: its type, and its first value as data (`default`) or as an
+    expression (`expr`)."""
+
+    type: VariableType = "any"
+    default: Any = None
+    expr: Text | None = None
+    description: str = ""
+
+
+def _variables(value: Any) -> Any:
+    """The mapping form, or python-statemachine's `[{id, expr}]` and `{id: expr}`."""
+    if isinstance(value, list):
+        named: dict[str, Any] = {}
+        for item in value:
+            if not isinstance(item, dict) or not isinstance(item.get("id"), str):
+                raise ValueError("each item of a datamodel list needs an id")
+            if item["id"] in named:
+                raise ValueError(f'the variable "{item["id"]}" is there twice')
+            rest = {key: part for key, part in item.items() if key != "id"}
+            if "content" in rest:
+                rest["default"] = rest.pop("content")
+            named[item["id"]] = rest
+        return named
+    if not isinstance(value, dict):
+        return value
+    return {
+        str(name): item
+        if isinstance(item, dict)
+        else {"expr": item}
+        if isinstance(item, str)
+        else {"default": item}
+        for name, item in value.items()
+    }
+
+
+class FlowDocument(Node):
+    """One flow. `name` is python-statemachine's word for `flow`; without either it is called by its file."""
+
+    flow: str = ""
+    name: str = ""
+    version: int = Field(default=1, ge=1)
+    description: str = ""
+    locales: list[str] = Field(default_factory=list)
+    datamodel: Annotated[dict[str, Variable], BeforeValidator(_variables)] = Field(default_factory=dict)
+    intents: dict[str, dict[str, list[Text]] | list[Text]] = Field(default_factory=dict)
+    transitions: Annotated[list[Transition], BeforeValidator(_listed)] = Field(default_factory=list)
+    states: Annotated[States, Field(min_length=1)]

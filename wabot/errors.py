@@ -1,0 +1,148 @@
+"""Every error that wabot raises on purpose.
+
+    WabotError
+    ├── ConfigurationError        settings, modules or middleware that can't work together
+    │   ├── SettingsError         a setting that is missing or wrong
+    │   ├── DuplicateName         two things registered under one name
+    │   └── Frozen                something added after the app was bound
+    ├── FlowError                 a flow, a text file or a test file that can't be used
+    │   ├── FlowSyntaxError       not YAML, or YAML outside the bounds
+    │   └── FlowInvalid           read, but with findings of the checker
+    ├── TurnError                 a turn that can't be completed; it is rolled back
+    │   ├── ExpressionError       an expression or a template that fails on this data
+    │   ├── BudgetExceeded        a turn past its microsteps, invokes or rendered bytes
+    │   ├── StateError            stored state that doesn't fit the flow
+    │   ├── UnknownName           a flow, command or text that isn't there at run time
+    │   └── Rejected              a command refuses what it was asked, for a business reason
+    ├── SendError                 a message that didn't go out
+    │   ├── NotSent               refused before it left: safe to send again
+    │   ├── Undeliverable         will never be accepted: don't send again
+    │   └── SendUnknown           it may or may not have been accepted
+    ├── RecordError               the database can't be used as it is
+    └── UsageError                a command line that can't be followed
+
+A class's docstring is its default message.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wabot.engine.problems import Problem
+
+
+class WabotError(Exception):
+    """Something in wabot went wrong."""
+
+    def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
+        self.message = message or (type(self).__doc__ or "").strip()
+        self.hint = hint
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class ConfigurationError(WabotError):
+    """The app's parts don't fit together."""
+
+
+class SettingsError(ConfigurationError):
+    """A setting is missing or wrong."""
+
+
+class DuplicateName(ConfigurationError):
+    """Two things have the same name."""
+
+
+class Frozen(ConfigurationError):
+    """The app is bound already: add modules, commands and middleware before it is."""
+
+
+class FlowError(WabotError):
+    """A flow can't be used."""
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        hint: str | None = None,
+        problems: Sequence["Problem"] = (),
+    ) -> None:
+        self.problems = tuple(problems)
+        if message is None and self.problems:
+            message = "\n".join(str(problem) for problem in self.problems)
+        super().__init__(message, hint=hint)
+
+
+class FlowSyntaxError(FlowError):
+    """The file is not YAML that wabot reads."""
+
+
+class FlowInvalid(FlowError):
+    """The flow has errors."""
+
+
+class TurnError(WabotError):
+    """The turn could not be completed."""
+
+
+class ExpressionError(TurnError):
+    """An expression failed."""
+
+
+class BudgetExceeded(TurnError):
+    """The turn did more than a turn may."""
+
+
+class StateError(TurnError):
+    """The stored state doesn't fit the flow."""
+
+
+class UnknownName(TurnError):
+    """There is nothing of that name."""
+
+
+class Rejected(TurnError):
+    """The command was refused.
+
+    `code` is a stable word for programs (`out_of_stock`); `details` is plain data about it.
+    """
+
+    def __init__(
+        self, message: str, *, code: str = "rejected", details: dict[str, Any] | None = None
+    ) -> None:
+        self.code = code
+        self.details = details or {}
+        super().__init__(message)
+
+
+class SendError(WabotError):
+    """The message was not sent.
+
+    `code` is the provider's own error code, where there is one.
+    """
+
+    def __init__(self, message: str | None = None, *, code: str | None = None) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class NotSent(SendError):
+    """The provider did not take the message; it is safe to send it again."""
+
+
+class Undeliverable(SendError):
+    """The provider will never take this message."""
+
+
+class SendUnknown(SendError):
+    """Whether the provider took the message is not known."""
+
+
+class RecordError(WabotError):
+    """The database can't be used as it is."""
+
+
+class UsageError(WabotError):
+    """The command line can't be followed."""
