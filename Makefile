@@ -2,17 +2,67 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
-# Twice quiet: pip's warnings too stay out; its errors don't.
-PIP = $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
+# Twice quiet: pip's warnings stay out, its errors don't.
+PIP = -m pip --disable-pip-version-check --no-input -qq
 
-.PHONY: help
+MINIMUM_COVERAGE ?= 95
+BENCHMARKS = $(sort $(basename $(notdir $(filter-out %/__init__.py $(wildcard benchmarks/_*.py),$(wildcard benchmarks/*.py)))))
+
+.PHONY: help demo test check docs bench format upgrade clean
+
 help:
-	@echo "make demo   talk to the example shop; without a terminal, watch a scripted conversation"
+	@echo "make demo     talk to the example shop; without a terminal, watch a scripted conversation"
+	@echo "make test     the whole test suite, with its coverage"
+	@echo "make check    format, lint, types and layers"
+	@echo "make docs     the documentation, into site/"
+	@echo "make bench    the benchmarks, as JSON lines"
+	@echo "make format   mend what the formatter and the linter can mend"
+	@echo "make upgrade  write constraints.txt anew, from the newest releases"
+	@echo "make clean    remove what the others made, the environment too"
 
 # The build backend comes first and without isolation, so that constraints.txt rules it too.
 $(STAMP): pyproject.toml constraints.txt
-	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
-	@echo "Installing into $(VENV) ..."
-	@$(PIP) install --constraint constraints.txt hatchling editables
-	@$(PIP) install --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	@$(BIN)/python $(PIP) --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing into $(VENV) ..." >&2
+	@$(BIN)/python $(PIP) install --constraint constraints.txt hatchling editables
+	@$(BIN)/python $(PIP) install --constraint constraints.txt --no-build-isolation --editable '.[dev]'
 	@touch $@
+
+demo: $(STAMP)
+	@$(BIN)/wabot demo
+
+# Not pytest-cov: our own pytest plugin is imported before it could begin to measure.
+test: $(STAMP)
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --fail-under=$(MINIMUM_COVERAGE)
+
+check: $(STAMP)
+	@$(BIN)/ruff format --check --quiet . || { echo "Some files want formatting: make format" >&2; $(BIN)/ruff format --check .; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+docs: $(STAMP)
+	@$(BIN)/mkdocs build --strict --quiet
+
+bench: $(STAMP)
+	@for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name --json || exit 1; done
+
+format: $(STAMP)
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format --quiet .
+
+upgrade:
+	@rm -rf .venv-upgrade
+	@$(PYTHON) -m venv .venv-upgrade
+	@.venv-upgrade/bin/python $(PIP) install --upgrade --editable '.[dev]'
+	@echo "# Written by 'make upgrade'." > constraints.txt.new
+	@.venv-upgrade/bin/python -m pip --disable-pip-version-check -qq freeze --exclude-editable >> constraints.txt.new
+	@rm -rf .venv-upgrade
+	@mv constraints.txt.new constraints.txt
+
+clean:
+	@rm -rf .venv .venv-* .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist site
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

