@@ -1,0 +1,1 @@
+"""Measurements; each module prints JSON lines with `name`, `value`, `unit`, `baseline` and `ratio`."""
