@@ -1,8 +1,11 @@
-"""What the outside gives: the time and new ids. Both can be replaced, so nothing else asks for them."""
+"""What the outside gives: time, ids, a channel, a bell. Each can be replaced: nothing else asks for them."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import uuid4
+
+from wabot.core.messages import Outbound
 
 
 class Clock(Protocol):
@@ -25,3 +28,53 @@ class SystemClock:
 class RandomIds:
     def new(self) -> str:
         return uuid4().hex
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a channel can show. Without it the sender writes the options as numbered text."""
+
+    buttons: bool = True
+    lists: bool = True
+
+
+class Channel(Protocol):
+    """A way to the contact: Twilio, Meta, a terminal. `name` is also `Inbound.channel`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def send(self, to: str, sender: str, message: Outbound, reference: str) -> str:
+        """The provider's id of the message, once the provider has taken it.
+
+        `reference` is ours, the same whenever this message is tried again; give it to the provider.
+        Raises NotSent, Undeliverable or SendUnknown; anything else counts as SendUnknown.
+        """
+        ...
+
+
+@runtime_checkable
+class Lookup(Protocol):
+    """What a channel has beside that can tell whether a message of unknown fate was taken."""
+
+    def find(self, to: str, reference: str) -> str | None:
+        """The provider's id of the message with this reference; None if there surely is none.
+
+        Raises SendError where it can't be told now.
+        """
+        ...
+
+
+class Doorbell(Protocol):
+    def ring(self, conversation_id: int) -> None:
+        """There is work for this conversation. A ring may get lost: the sweeper finds the work too."""
+        ...
+
+
+class NoDoorbell:
+    """Where nothing sleeps, nothing has to be woken."""
+
+    def ring(self, conversation_id: int) -> None:
+        return None

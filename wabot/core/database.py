@@ -1,0 +1,242 @@
+"""The database: columns that mean the same on SQLite and PostgreSQL, and transactions.
+
+A module declares its tables on `Base`. A transaction rolls back unless its block commits it:
+
+    with database.transaction() as session:
+        session.add(row)
+        session.commit()
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Text,
+    create_engine,
+    event,
+    select,
+)
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.pool import StaticPool
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from wabot.core.json import dumps, loads
+from wabot.errors import RecordError
+
+BUSY_SECONDS = 15
+_WRITES = "wabot_writes"
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
+"""A primary key's type. SQLite numbers rows by itself only where the type is INTEGER."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time, kept in UTC; a naive one is refused with ValueError."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value.isoformat()} has no time zone")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class ExactDecimal(TypeDecorator[Decimal]):
+    """A Decimal to its last digit: NUMERIC where there is one, text on SQLite, which has only floats.
+
+    So on SQLite sums and comparisons of it belong in Python, not in SQL.
+    """
+
+    impl = Numeric
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(String(64) if dialect.name == "sqlite" else Numeric(asdecimal=True))
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if not isinstance(value, Decimal) or not value.is_finite():
+            raise ValueError(f"{value!r} is not a finite Decimal")
+        return format(value, "f") if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value)
+
+
+class JsonText(TypeDecorator[Any]):
+    """Plain data as JSON text; money, decimals, dates and times come back typed (`core.json`).
+
+    A change inside the value is not seen: assign a new one.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else dumps(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else loads(value)
+
+
+class Base(DeclarativeBase):
+    """The tables of wabot and of every module. Constraints have names, so that migrations can drop them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime, Decimal: ExactDecimal}  # noqa: RUF012 - SQLAlchemy's own way
+
+
+Row = TypeVar("Row", bound=Base)
+
+
+class Database:
+    """One engine and its transactions, for one app.
+
+    `url` is SQLAlchemy's: `sqlite:///wabot.db`, `sqlite://` (in memory). Raises RecordError for one
+    that can't be used.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = _parsed(url)
+        self.in_memory = self.url.get_backend_name() == "sqlite" and self.url.database in (
+            None,
+            "",
+            ":memory:",
+        )
+        self.engine = _engine(self.url, self.in_memory)
+        self._writer = self.engine.execution_options(**{_WRITES: True})
+        # One connection serves every thread of a database in memory, so its transactions take turns.
+        self._turns = threading.Lock() if self.in_memory else None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A session that may write; what its block doesn't commit is rolled back."""
+        with self._session(self._writer) as session:
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that sees one snapshot and keeps nobody waiting."""
+        with self._session(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A bare connection inside a writing transaction that commits at the end: for migrations."""
+        with ExitStack() as stack:
+            self._enter(stack)
+            yield stack.enter_context(self._writer.begin())
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def _session(self, engine: Engine) -> Iterator[Session]:
+        with ExitStack() as stack:
+            self._enter(stack)
+            yield stack.enter_context(Session(engine, expire_on_commit=False))
+
+    def _enter(self, stack: ExitStack) -> None:
+        if self._turns is not None:
+            stack.enter_context(self._turns)
+
+
+def lock(session: Session, model: type[Row], id: int) -> Row | None:
+    """The row, held until the transaction ends, as the database has it now.
+
+    On SQLite the transaction itself holds the only write lock (`BEGIN IMMEDIATE`).
+    """
+    query = select(model).where(model.__mapper__.primary_key[0] == id)
+    if session.get_bind().dialect.name != "sqlite":
+        query = query.with_for_update()
+    return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise RecordError("the database URL can't be read", hint="write it like sqlite:///wabot.db") from None
+    if parsed.drivername in ("postgres", "postgresql"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    return parsed
+
+
+def _engine(url: URL, in_memory: bool) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        try:
+            return create_engine(url)
+        except ModuleNotFoundError as error:
+            raise RecordError(
+                f"the driver {error.name} for this database isn't installed",
+                hint='pip install "wabot[postgres]"',
+            ) from error
+        except ArgumentError as error:
+            raise RecordError(f"no such kind of database: {url.drivername}") from error
+    if in_memory:
+        engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+    else:
+        _folder_exists(Path(url.database or ""))
+        engine = create_engine(url)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _folder_exists(file: Path) -> None:
+    if not file.parent.is_dir():
+        raise RecordError(f"the folder {file.parent} for the database isn't there", hint="make it first")
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    """FULL and not NORMAL: the webhook answers 200 once the message is committed, and the provider
+    won't send it again, so a commit must outlive a power cut and not only a killed process."""
+    # The driver's own transactions begin late and without a lock: ours begin in `_begin_sqlite`.
+    connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that read first could not write any more once another one has written.
+    writes = connection.get_execution_options().get(_WRITES)
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    except OperationalError as error:
+        raise RecordError(f"the database can't be used now: {error.orig}") from error
