@@ -2,8 +2,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
-# Twice quiet: pip's warnings stay out, its errors don't.
-PIP = -m pip --disable-pip-version-check --no-input -qq
+LOG := $(VENV)/install.log
+FAILED = { cat $(LOG) >&2; exit 1; }
+PIP = $(BIN)/python -m pip --disable-pip-version-check --no-input
+BUILDERS := editables hatchling setuptools wheel
 
 MINIMUM_COVERAGE ?= 95
 BENCHMARKS = $(sort $(basename $(notdir $(filter-out %/__init__.py $(wildcard benchmarks/_*.py),$(wildcard benchmarks/*.py)))))
@@ -20,12 +22,12 @@ help:
 	@echo "make upgrade  write constraints.txt anew, from the newest releases"
 	@echo "make clean    remove what the others made, the environment too"
 
-# The build backend comes first and without isolation, so that constraints.txt rules it too.
+# Builds use the environment's own tools and no isolated ones, so that constraints.txt rules them too.
 $(STAMP): pyproject.toml constraints.txt
-	@$(BIN)/python $(PIP) --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "Installing into $(VENV) ..." >&2
-	@$(BIN)/python $(PIP) install --constraint constraints.txt hatchling editables
-	@$(BIN)/python $(PIP) install --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	@$(PIP) install --constraint constraints.txt $(BUILDERS) >$(LOG) 2>&1 || $(FAILED)
+	@$(PIP) install --constraint constraints.txt --no-build-isolation --editable '.[dev]' >$(LOG) 2>&1 || $(FAILED)
 	@touch $@
 
 demo: $(STAMP)
@@ -54,12 +56,13 @@ format: $(STAMP)
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format --quiet .
 
+# By the oldest Python that is supported, at best: what it can take, the others can.
 upgrade:
 	@rm -rf .venv-upgrade
 	@$(PYTHON) -m venv .venv-upgrade
-	@.venv-upgrade/bin/python $(PIP) install --upgrade --editable '.[dev]'
-	@echo "# Written by 'make upgrade'." > constraints.txt.new
-	@.venv-upgrade/bin/python -m pip --disable-pip-version-check -qq freeze --exclude-editable >> constraints.txt.new
+	@.venv-upgrade/bin/python -m pip --disable-pip-version-check -qq install --upgrade $(BUILDERS) --editable '.[dev]'
+	@.venv-upgrade/bin/python -c 'import sys; print("# Written by make upgrade, with Python %d.%d.%d." % sys.version_info[:3])' >constraints.txt.new
+	@.venv-upgrade/bin/python -m pip --disable-pip-version-check -qq freeze --all --exclude pip --exclude-editable >>constraints.txt.new
 	@rm -rf .venv-upgrade
 	@mv constraints.txt.new constraints.txt
 
