@@ -7,9 +7,13 @@ models say what is well formed; what it means together is the checker's.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
-FLAG_WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False}
+from wabot.core.durations import parse_duration
+
+FLAG_WORDS = {"true": True, "yes": True, "on": True, "1": True} | dict.fromkeys(
+    ("false", "no", "off", "0", ""), False
+)
 
 ACTION_KEYS = (
     "say", "assign", "raise", "send", "cancel", "if", "foreach", "log", "digress", "locale", "script",
@@ -21,6 +25,8 @@ class Node(BaseModel):
 
 
 def _flag(value: Any) -> Any:
+    if value is None:
+        return False
     return FLAG_WORDS.get(value.strip().lower(), value) if isinstance(value, str) else value
 
 
@@ -30,25 +36,62 @@ def _listed(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
+def _mapped(value: Any) -> Any:
+    """A key with nothing behind it is an empty mapping."""
+    return {} if value is None else value
+
+
+def _word(value: Any) -> Any:
+    """Numbers are text where text is wanted; true and false are not: they want quotes."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _source(value: Any) -> Any:
+    """An expression may be written as a bare number, `true` or `false`."""
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _duration(value: str) -> str:
+    parse_duration(value)
+    return value
+
+
+def _event_body(value: Any) -> Any:
+    return {"event": value} if isinstance(value, str) else value
+
+
 def _lines(value: Any) -> Any:
     """`{yes: Confirm}` as `[{id: yes, title: Confirm}]`."""
     if not isinstance(value, dict):
-        return [{"id": item, "title": item} if isinstance(item, str) else item for item in _listed(value)]
+        words = map(_word, _listed(value))
+        return [{"id": word, "title": word} if isinstance(word, str) else word for word in words]
     if "for" in value:
         return value
     return [{"id": str(id), **(t if isinstance(t, dict) else {"title": t})} for id, t in value.items()]
 
 
+def _empty_states(value: Any) -> Any:
+    """`a:` with nothing behind it is a state without anything."""
+    if not isinstance(value, dict):
+        return _mapped(value)
+    return {str(name): {} if state is None else state for name, state in value.items()}
+
+
 Flag = Annotated[bool, BeforeValidator(_flag)]
-Text = Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int | float) else v)]
+Text = Annotated[str, BeforeValidator(_word)]
 """A key of the texts, or literal text: a template either way."""
-Guards = Annotated[list[Text], BeforeValidator(_listed)]
+Name = Annotated[str, BeforeValidator(_word)]
+"""The name of a state, event, variable, …: taken as written."""
+Expr = Annotated[str, BeforeValidator(_source)]
+"""The source of an expression."""
+Duration = Annotated[str, AfterValidator(_duration)]
+Guards = Annotated[list[Expr], BeforeValidator(_listed)]
 
 
 class Param(Node):
-    name: str
-    expr: Text | None = None
-    location: str | None = None
+    name: Name
+    expr: Expr | None = None
+    location: Name | None = None
 
 
 class Option(Node):
@@ -62,14 +105,18 @@ class Option(Node):
 class EachOption(Node):
     """Options from data: one for each item of the expression `for`, called `as` in the others."""
 
-    each: Text = Field(alias="for")
-    as_: str = Field(alias="as", default="item")
+    each: Expr = Field(alias="for")
+    as_: Name = Field(alias="as", default="item")
     id: Text
     title: Text
     description: Text = ""
 
 
-Options = Annotated[list[Option] | EachOption, BeforeValidator(_lines)]
+Options = Annotated[
+    Annotated[list[Option], Tag("options")] | Annotated[EachOption, Tag("each")],
+    Discriminator(lambda v: "each" if isinstance(v, dict | EachOption) else "options"),
+    BeforeValidator(_lines),
+]
 
 
 class ListSection(Node):
@@ -101,9 +148,9 @@ class LocationPart(Node):
 class TemplatePart(Node):
     """An approved template, for messages that may leave outside the 24-hour window."""
 
-    name: str
-    language: str = ""
-    variables: dict[Text, Text] = Field(default_factory=dict)
+    name: Name
+    language: Name = ""
+    variables: Annotated[dict[Name, Text], BeforeValidator(_mapped)] = Field(default_factory=dict)
 
 
 class Rich(Node):
@@ -138,7 +185,7 @@ class Ask(Rich):
     """
 
     type: AnswerType | None = None
-    into: str | None = None
+    into: Name | None = None
     choices: Options | None = None
     attempts: int = Field(default=3, ge=1, le=20)
     retry: Text = ""
@@ -168,38 +215,36 @@ class AssignAction(Node):
 
 
 class RaiseBody(Node):
-    event: str
+    event: Name
     data: Any = None
 
 
 class RaiseAction(Node):
-    raise_: Annotated[RaiseBody, BeforeValidator(lambda v: {"event": v} if isinstance(v, str) else v)] = (
-        Field(alias="raise")
-    )
+    raise_: Annotated[RaiseBody, BeforeValidator(_event_body)] = Field(alias="raise")
 
 
 class SendBody(Node):
-    event: str | None = None
-    eventexpr: Text | None = None
-    target: str | None = None
-    type: str | None = None
-    id: str | None = None
-    idlocation: str | None = None
+    event: Name | None = None
+    eventexpr: Expr | None = None
+    target: Name | None = None
+    type: Name | None = None
+    id: Name | None = None
+    idlocation: Name | None = None
     delay: Text | None = None
-    delayexpr: Text | None = None
-    namelist: str | None = None
-    params: list[Param] = Field(default_factory=list)
+    delayexpr: Expr | None = None
+    namelist: Name | None = None
+    params: Annotated[list[Param], BeforeValidator(_listed)] = Field(default_factory=list)
     content: Any = None
     data: Any = None
 
 
 class SendAction(Node):
-    send: Annotated[SendBody, BeforeValidator(lambda v: {"event": v} if isinstance(v, str) else v)]
+    send: Annotated[SendBody, BeforeValidator(_event_body)]
 
 
 class CancelBody(Node):
-    sendid: str | None = None
-    sendidexpr: Text | None = None
+    sendid: Name | None = None
+    sendidexpr: Expr | None = None
 
 
 class CancelAction(Node):
@@ -207,8 +252,8 @@ class CancelAction(Node):
 
 
 class LogBody(Node):
-    label: str | None = None
-    expr: Text | None = None
+    label: Name | None = None
+    expr: Expr | None = None
 
 
 class LogAction(Node):
@@ -216,12 +261,12 @@ class LogAction(Node):
 
 
 class Branch(Node):
-    cond: Text
+    cond: Expr
     then: "Actions" = Field(default_factory=list)
 
 
 class IfBody(Branch):
-    elif_: list[Branch] = Field(alias="elif", default_factory=list)
+    elif_: Annotated[list[Branch], BeforeValidator(_listed)] = Field(alias="elif", default_factory=list)
     else_: "Actions" = Field(alias="else", default_factory=list)
 
 
@@ -230,9 +275,9 @@ class IfAction(Node):
 
 
 class ForeachBody(Node):
-    array: Text
-    item: str
-    index: str | None = None
+    array: Expr
+    item: Name
+    index: Name | None = None
     do: "Actions" = Field(default_factory=list)
 
 
@@ -241,8 +286,8 @@ class ForeachAction(Node):
 
 
 class DigressBody(Node):
-    flow: str
-    with_: dict[str, Any] = Field(alias="with", default_factory=dict)
+    flow: Name
+    with_: Annotated[dict[str, Any], BeforeValidator(_mapped)] = Field(alias="with", default_factory=dict)
 
 
 class DigressAction(Node):
@@ -270,7 +315,7 @@ class CommandAction(BaseModel):
 
     command: str
     arguments: Any = None
-    into: str | None = None
+    into: Name | None = None
 
 
 def _command(value: Any) -> Any:
@@ -314,6 +359,12 @@ Action = Annotated[
 Actions = Annotated[list[Action], BeforeValidator(_listed)]
 
 
+Inline = Annotated[
+    Annotated["FlowDocument", Tag("flow")] | Annotated[Expr, Tag("expression")],
+    Discriminator(lambda v: "flow" if isinstance(v, dict | Node) else "expression"),
+]
+
+
 class Invoke(Node):
     """Something outside the turn while the state is active: exactly one of flow, http, agent, or a
     module's own (`call`, with its arguments in `with`). Its result comes as `done.invoke.<id>`,
@@ -322,22 +373,22 @@ class Invoke(Node):
     `type`, `src`, `content` and `params` are the plain statechart's: a machine inline, or by name.
     """
 
-    id: str | None = None
-    flow: str | None = None
+    id: Name | None = None
+    flow: Name | None = None
     http: dict[str, Any] | None = None
     agent: Any = None
-    call: str | None = None
-    with_: dict[str, Any] = Field(alias="with", default_factory=dict)
-    into: str | None = None
-    type: str | None = None
-    src: str | None = None
-    content: "FlowDocument | str | None" = None
-    params: list[Param] = Field(default_factory=list)
+    call: Name | None = None
+    with_: Annotated[dict[str, Any], BeforeValidator(_mapped)] = Field(alias="with", default_factory=dict)
+    into: Name | None = None
+    type: Name | None = None
+    src: Name | None = None
+    content: Inline | None = None
+    params: Annotated[list[Param], BeforeValidator(_listed)] = Field(default_factory=list)
     autoforward: Flag = False
-    typeexpr: str | None = None
-    srcexpr: str | None = None
-    idlocation: str | None = None
-    namelist: str | None = None
+    typeexpr: Expr | None = None
+    srcexpr: Expr | None = None
+    idlocation: Name | None = None
+    namelist: Name | None = None
     finalize: Any = None
 
 
@@ -345,9 +396,9 @@ class Transition(Node):
     """`event` holds descriptors separated by spaces; without one the transition is eventless.
     `target` holds one target, or several separated by spaces; without one nothing is left."""
 
-    event: str | None = None
-    intent: str | None = None
-    target: str | None = None
+    event: Name | None = None
+    intent: Name | None = None
+    target: Name | None = None
     cond: Guards = Field(default_factory=list)
     unless: Guards = Field(default_factory=list)
     internal: Flag = False
@@ -360,39 +411,42 @@ class Transition(Node):
 class After(Node):
     """What happens when a state has been active for so long."""
 
-    target: str | None = None
+    target: Name | None = None
     cond: Guards = Field(default_factory=list)
     on: Actions = Field(default_factory=list)
 
 
+Transitions = Annotated[list[Transition], BeforeValidator(_listed)]
+
+
 class History(Node):
     type: Literal["shallow", "deep"] = "shallow"
-    transitions: list[Transition] = Field(default_factory=list)
+    transitions: Transitions = Field(default_factory=list)
+
+
+Timers = Annotated[
+    dict[
+        Duration,
+        Annotated[After, BeforeValidator(lambda v: {"target": v} if isinstance(v, str | int) else v)],
+    ],
+    BeforeValidator(_mapped),
+]
 
 
 class StateNode(Node):
-    description: str = ""
+    description: Text = ""
     initial: Flag = False
     final: Flag = False
     parallel: Flag = False
     enter: Actions = Field(default_factory=list)
     exit: Actions = Field(default_factory=list)
     ask: Annotated[Ask, BeforeValidator(_text_is_rich)] | None = None
-    after: dict[
-        str, Annotated[After, BeforeValidator(lambda v: {"target": v} if isinstance(v, str) else v)]
-    ] = Field(default_factory=dict)
-    transitions: Annotated[list[Transition], BeforeValidator(_listed)] = Field(default_factory=list)
+    after: Timers = Field(default_factory=dict)
+    transitions: Transitions = Field(default_factory=list)
     invoke: Annotated[list[Invoke], BeforeValidator(_listed)] = Field(default_factory=list)
     states: "States" = Field(default_factory=dict)
-    history: dict[str, History] = Field(default_factory=dict)
+    history: Annotated[dict[str, History], BeforeValidator(_empty_states)] = Field(default_factory=dict)
     donedata: dict[str, Any] | None = None
-
-
-def _empty_states(value: Any) -> Any:
-    """`a:` with nothing behind it is a state without anything."""
-    if not isinstance(value, dict):
-        return value
-    return {str(name): {} if state is None else state for name, state in value.items()}
 
 
 States = Annotated[dict[str, StateNode], BeforeValidator(_empty_states)]
@@ -408,8 +462,8 @@ class Variable(Node):
 
     type: VariableType = "any"
     default: Any = None
-    expr: Text | None = None
-    description: str = ""
+    expr: Expr | None = None
+    description: Text = ""
 
 
 def _variables(value: Any) -> Any:
@@ -427,7 +481,7 @@ def _variables(value: Any) -> Any:
             named[item["id"]] = rest
         return named
     if not isinstance(value, dict):
-        return value
+        return _mapped(value)
     return {
         str(name): item
         if isinstance(item, dict)
@@ -438,15 +492,28 @@ def _variables(value: Any) -> Any:
     }
 
 
+PhraseList = Annotated[list[Text], BeforeValidator(_listed)]
+Phrases = Annotated[
+    Annotated[dict[str, PhraseList], Tag("locales")] | Annotated[PhraseList, Tag("phrases")],
+    Discriminator(lambda v: "locales" if isinstance(v, dict) else "phrases"),
+]
+"""The phrases of an intent, per locale or for all."""
+
+
 class FlowDocument(Node):
     """One flow. `name` is python-statemachine's word for `flow`; without either it is called by its file."""
 
-    flow: str = ""
-    name: str = ""
+    flow: Name = ""
+    name: Name = ""
     version: int = Field(default=1, ge=1)
-    description: str = ""
-    locales: list[str] = Field(default_factory=list)
+    description: Text = ""
+    locales: Annotated[list[Name], BeforeValidator(_listed)] = Field(default_factory=list)
     datamodel: Annotated[dict[str, Variable], BeforeValidator(_variables)] = Field(default_factory=dict)
-    intents: dict[str, dict[str, list[Text]] | list[Text]] = Field(default_factory=dict)
-    transitions: Annotated[list[Transition], BeforeValidator(_listed)] = Field(default_factory=list)
+    intents: Annotated[dict[str, Phrases], BeforeValidator(_mapped)] = Field(default_factory=dict)
+    transitions: Transitions = Field(default_factory=list)
     states: Annotated[States, Field(min_length=1)]
+
+
+for _model in (Branch, IfBody, ForeachBody, Invoke, StateNode, FlowDocument):
+    # Their fields name what is defined further down.
+    _model.model_rebuild(force=True)

@@ -1,0 +1,118 @@
+"""Files of an author as values: a flow with the places of its parts, and texts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Any
+
+from pydantic import ValidationError
+
+from wabot.engine.document import FlowDocument
+from wabot.engine.names import Tree
+from wabot.engine.problems import Path, Place, Problem
+from wabot.engine.shape import described, shape_problems
+from wabot.engine.yaml import Positions, read_yaml
+from wabot.errors import FlowInvalid
+
+__all__ = ["Entry", "Positions", "Source", "load_flow", "load_texts", "read_yaml"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A flow that is well formed: its file, the raw data, the document and where everything is.
+
+    `document.flow` is never empty: the name of the file stands in where the author gave none.
+    """
+
+    file: str
+    data: Any
+    document: FlowDocument
+    positions: Positions
+    tree: Tree = field(repr=False, compare=False)
+
+    @property
+    def flow(self) -> str:
+        return self.document.flow
+
+    @property
+    def version(self) -> int:
+        return self.document.version
+
+    def place(self, path: Path = (), *, key: bool = False) -> Place:
+        return self.positions.place(path, key=key)
+
+
+def load_flow(text: str, file: str) -> Source:
+    """The flow in this YAML text. `file` is what messages call it.
+
+    Raises FlowSyntaxError where it is not YAML, FlowInvalid with every finding where it is not a
+    flow. What the parts mean together is for `wabot.engine.check`.
+    """
+    data, positions = read_yaml(text, file)
+    if not isinstance(data, dict):
+        hint = "begin with flow: <name> and states:"
+        raise FlowInvalid(
+            problems=[
+                Problem(positions.place(), "bad-value", f"a flow is a mapping, not {described(data)}", hint)
+            ]
+        )
+    try:
+        document = FlowDocument.model_validate(data)
+    except ValidationError as error:
+        raise FlowInvalid(problems=shape_problems(error, FlowDocument, data, positions)) from None
+    name = document.flow or document.name or PurePath(file).name.split(".")[0] or "flow"
+    document = document.model_copy(update={"flow": name})
+    return Source(file, data, document, positions, Tree.of(document))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One text: a string, or a plural as `{"count": expression, "one": …, "other": …}`."""
+
+    value: str | Mapping[str, str]
+    place: Place
+
+
+def load_texts(text: str, file: str) -> dict[str, Entry]:
+    """The texts in this YAML text by their dotted keys.
+
+    Raises FlowSyntaxError, or FlowInvalid where something is neither text, nor a plural, nor a
+    mapping of such.
+    """
+    data, positions = read_yaml(text, file)
+    entries: dict[str, Entry] = {}
+    problems: list[Problem] = []
+    if not isinstance(data, dict | None):
+        problems.append(
+            Problem(positions.place(), "bad-value", f"a file of texts is a mapping, not {described(data)}")
+        )
+    elif data:
+        _flatten(data, (), positions, entries, problems)
+    if problems:
+        raise FlowInvalid(problems=problems)
+    return entries
+
+
+def _flatten(
+    data: dict[str, Any], path: Path, positions: Positions, entries: dict[str, Entry], problems: list[Problem]
+) -> None:
+    for name, value in data.items():
+        here = (*path, name)
+        key, place = ".".join(map(str, here)), positions.place(here)
+        if isinstance(value, dict) and "count" not in value:
+            _flatten(value, here, positions, entries, problems)
+            continue
+        if key in entries:
+            problems.append(
+                Problem(place, "bad-value", f'the text "{key}" is here a second time', "keep one")
+            )
+        parts = value if isinstance(value, dict) else {"": value}
+        wrong = [part for part in parts.values() if isinstance(part, bool | list | dict | None)]
+        if wrong:
+            hint = "put it in quotes" if isinstance(wrong[0], bool) else ""
+            problems.append(
+                Problem(place, "bad-value", f'"{key}" must be text, not {described(wrong[0])}', hint)
+            )
+            continue
+        texts = {form: str(part) for form, part in parts.items()}
+        entries[key] = Entry(texts if isinstance(value, dict) else texts[""], place)
