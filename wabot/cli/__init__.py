@@ -1,0 +1,46 @@
+"""The terminal: check, chat, step, test, graph, run and the rest of the author's loop."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line, and leave by SystemExit.
+
+    0 is success, 1 a finding or an error of wabot's, 2 a command line that can't be followed,
+    130 Ctrl-C.
+    """
+    from wabot.cli.app import app
+    from wabot.cli.screen import show_error
+    from wabot.errors import UsageError, WabotError
+
+    code: object = 0
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="wabot")
+    except SystemExit as leaving:
+        code = leaving.code
+    except UsageError as error:
+        show_error(error)
+        code = 2
+    except WabotError as error:
+        show_error(error)
+        code = 1
+    except OSError as error:
+        # A file that isn't there or can't be written is the user's to mend; anything else is not.
+        if error.filename is None:
+            raise
+        show_error(WabotError(f"{error.filename}: {error.strerror}"))
+        code = 1
+    _flush()
+    sys.exit(code)  # type: ignore[arg-type]
+
+
+def _flush() -> None:
+    """Flush standard output now: at interpreter exit a closed pipe would be complained about."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,283 @@
+"""The command line itself: names, arguments and helps. What a command does, it imports when it runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="wabot",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Conversations on WhatsApp: write one as YAML, check it, talk to it, test it.",
+)
+database = typer.Typer(no_args_is_help=True, help="The database: bring it up to date, or see where it stands.")
+app.add_typer(database, name="db", rich_help_panel="Run")
+
+AUTHOR = "Write and test"
+RUN = "Run"
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value for programs.")]
+Out = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.", metavar="FILE")]
+
+ProjectOption = Annotated[
+    Path | None, typer.Option("--project", help="The project; without it the one here.", show_default=False)
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import wabot
+
+        print(f"wabot {wabot.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Conversations on WhatsApp: write one as YAML, check it, talk to it, test it."""
+
+
+@app.command(rich_help_panel=AUTHOR)
+def new(
+    name: Annotated[Path, typer.Argument(help="The directory to make.")],
+    flow: Annotated[
+        str, typer.Option(help="What to begin with: order (a whole shop), hello (almost nothing), menu.")
+    ] = "order",
+    as_json: Json = False,
+) -> None:
+    """Make a project with flows, texts and tests to begin with.
+
+    \b
+    wabot new shop
+    wabot new first --flow hello
+    """
+    from wabot.cli.new import run
+
+    run(name, flow, as_json=as_json)
+
+
+@app.command(rich_help_panel=AUTHOR)
+def check(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Flows, directories or projects; without one the project here.", show_default=False),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Find what would fail later: with file, line, column, and how to mend it. Exit 1 on errors.
+
+    \b
+    wabot check
+    wabot check flows/order.yaml --strict
+    """
+    from wabot.cli.check import run
+
+    run(paths or [], strict=strict, as_json=as_json)
+
+
+@app.command(rich_help_panel=AUTHOR)
+def actions(
+    name: Annotated[
+        str | None, typer.Argument(help="One action, or what it begins with: orders.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the actions that a flow may name, with their arguments.
+
+    \b
+    wabot actions
+    wabot actions orders.quote
+    """
+    from wabot.cli.actions import run
+
+    run(name, as_json=as_json)
+
+
+@app.command(rich_help_panel=AUTHOR)
+def schema(output: Out = None) -> None:
+    """Print the JSON Schema of flows, for completion and checks in an editor.
+
+    \b
+    wabot schema -o wabot.schema.json
+    """
+    from wabot.cli.actions import run_schema
+
+    run_schema(output)
+
+
+@app.command(rich_help_panel=AUTHOR)
+def chat(
+    source: Annotated[
+        Path | None,
+        typer.Argument(help="A project or one flow; without it the project here.", show_default=False),
+    ] = None,
+    trace: Annotated[bool, typer.Option("--trace", help="Show what happens in each turn.")] = False,
+    contact: Annotated[str, typer.Option(help="The phone number you write from.")] = "+919800000001",
+    name: Annotated[str, typer.Option(help="The name you write under.")] = "You",
+    locale: Annotated[
+        str | None, typer.Option(help="The language you write in.", show_default=False)
+    ] = None,
+    database_url: Annotated[
+        str | None,
+        typer.Option("--database", help="A file, or an SQLAlchemy URL; else the project's.", show_default=False),
+    ] = None,
+) -> None:
+    """Talk to a flow as a contact would. Leave and come back: the conversation goes on.
+
+    Type /help for commands. From a pipe, each line is one message.
+
+    \b
+    wabot chat
+    wabot chat flows/order.yaml --trace
+    printf 'Hi\nCement x 100\n1\n' | wabot chat
+    """
+    from wabot.cli.chat import run
+
+    run(source, trace=trace, phone=contact, name=name, locale=locale, database=database_url)
+
+
+@app.command(rich_help_panel=AUTHOR)
+def step(
+    flow: Annotated[Path, typer.Argument(help="A flow, or a plain statechart in YAML.")],
+    state: Annotated[
+        Path | None,
+        typer.Option(help="Go on from this state, the JSON of an earlier line.", show_default=False),
+    ] = None,
+    trace: Annotated[bool, typer.Option("--trace", help="Add what happened in each step.")] = False,
+) -> None:
+    """Run the bare engine: JSON events in, one a line; JSON objects out, one for the start and for each event.
+
+    \b
+    echo '{"name": "t1", "data": {}}' | wabot step chart.yaml
+    """
+    from wabot.cli.step import run
+
+    run(flow, state, trace=trace)
+
+
+@app.command(rich_help_panel=AUTHOR)
+def test(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Test files or directories; without one the project's tests.", show_default=False),
+    ] = None,
+    match: Annotated[
+        str, typer.Option("-k", help="Only conversations whose file or name has this.", show_default=False)
+    ] = "",
+    update: Annotated[
+        bool, typer.Option("--update", help="Write what the bot says now as what it should say.")
+    ] = False,
+    junit: Annotated[
+        Path | None, typer.Option(help="Write the outcome as JUnit XML.", metavar="FILE", show_default=False)
+    ] = None,
+    coverage: Annotated[
+        bool, typer.Option("--coverage/--no-coverage", help="Show which states and transitions were taken.")
+    ] = True,
+    fail_under: Annotated[
+        float | None, typer.Option(help="Fail below this percentage of coverage.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Play the conversations written under tests/ and compare what the bot says.
+
+    \b
+    wabot test
+    wabot test tests/order.yaml -k cement
+    wabot test --update
+    wabot test --junit report.xml --fail-under 90
+    """
+    from wabot.cli.test import Options, run
+
+    run(paths or [], Options(match, update, junit, coverage, fail_under, as_json))
+
+
+@app.command(rich_help_panel=AUTHOR)
+def graph(
+    flow: Annotated[Path, typer.Argument(help="The flow to draw.")],
+    format: Annotated[
+        str | None,
+        typer.Option(help="mermaid, dot or svg; else by the file's name, else mermaid.", show_default=False),
+    ] = None,
+    output: Out = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="Mark the active states of this state, as wabot step prints it.", show_default=False),
+    ] = None,
+) -> None:
+    """Draw a flow as a chart of states.
+
+    \b
+    wabot graph flows/order.yaml
+    wabot graph flows/order.yaml -o order.svg
+    """
+    from wabot.cli.graph import run
+
+    run(flow, format, output, state)
+
+
+@app.command(name="run", rich_help_panel=RUN)
+def run_(
+    project: Annotated[
+        Path | None, typer.Argument(help="The project; without it the one here.", show_default=False)
+    ] = None,
+) -> None:
+    """Run the project in this process until it is stopped: turns, timers, effects and sending.
+
+    \b
+    wabot run
+    """
+    from wabot.cli.run import run
+
+    run(project)
+
+
+@database.command()
+def upgrade(project: ProjectOption = None, as_json: Json = False) -> None:
+    """Bring the database to the newest schema.
+
+    \b
+    wabot db upgrade
+    """
+    from wabot.cli.db import upgrade
+
+    upgrade(project, as_json=as_json)
+
+
+@database.command()
+def current(project: ProjectOption = None, as_json: Json = False) -> None:
+    """Show which schema the database has, and which is the newest.
+
+    \b
+    wabot db current
+    """
+    from wabot.cli.db import current
+
+    current(project, as_json=as_json)
+
+
+@app.command(rich_help_panel=RUN)
+def demo(
+    database_file: Annotated[
+        Path | None,
+        typer.Option("--database", help="The SQLite file to keep.", metavar="FILE", show_default=False),
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin a new conversation.")] = False,
+    script: Annotated[bool, typer.Option("--script", help="Play the script, at a terminal too.")] = False,
+) -> None:
+    """Talk to the example shop; without a terminal, watch a customer order cement.
+
+    \b
+    wabot demo
+    wabot demo </dev/null
+    """
+    from wabot.cli.demo import run
+
+    run(database_file, fresh=fresh, script=script)

@@ -1,0 +1,119 @@
+"""What commands print: plain without a terminal, in colour with one, one JSON value with `--json`."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from wabot.engine.problems import Problem
+    from wabot.errors import WabotError
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """A console on the current standard output or error; rich itself honours NO_COLOR."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    # A pipe has no width: what goes down it is not wrapped.
+    return Console(file=stream, highlight=False, soft_wrap=not stream.isatty(), markup=False)
+
+
+def show(*lines: "RenderableType") -> None:
+    screen = console()
+    for line in lines:
+        screen.print(line)
+
+
+def show_json(value: Any) -> None:
+    """One JSON value on one line; what is not JSON is written as text."""
+    print(json.dumps(value, ensure_ascii=False, default=str), flush=True)
+
+
+def show_error(error: "WabotError") -> None:
+    """One clear message on standard error: what, where, and how to mend it."""
+    from rich.text import Text
+
+    screen = console(stderr=True)
+    problems = tuple(getattr(error, "problems", ()))
+    if problems:
+        show_problems(problems, screen)
+        return
+    line = Text.assemble(("error: ", "bold red"), error.message)
+    screen.print(line)
+    if error.hint:
+        screen.print(Text.assemble(("  mend: ", "bold"), error.hint))
+
+
+def show_problems(problems: Iterable["Problem"], screen: "Console | None" = None) -> None:
+    """Each finding with its source line and a caret under the place."""
+    screen = screen or console()
+    for problem in problems:
+        for line in problem_lines(problem):
+            screen.print(line)
+
+
+def problem_lines(problem: "Problem") -> list["RenderableType"]:
+    from rich.text import Text
+
+    colour = "bold red" if problem.severity == "error" else "bold yellow"
+    place = problem.place
+    lines: list[RenderableType] = [
+        Text.assemble(
+            (f"{place}: ", "bold"),
+            (f"{problem.severity}: ", colour),
+            problem.message,
+            (f"  [{problem.code}]", "dim"),
+        )
+    ]
+    source = source_line(place.file, place.line)
+    if source.strip():
+        number = f"{place.line:>5} | "
+        # Tabs are kept in the padding, so that the caret stands under its character.
+        padding = "".join("\t" if char == "\t" else " " for char in source[: place.column - 1])
+        lines.append(Text.assemble((number, "dim"), source))
+        lines.append(Text.assemble((" " * (len(number) - 2) + "| ", "dim"), padding, ("^", colour)))
+    if problem.hint:
+        lines.append(Text.assemble(("   mend: ", "bold"), problem.hint))
+    return lines
+
+
+def source_line(file: str, line: int) -> str:
+    lines = _lines(file)
+    return lines[line - 1] if 0 < line <= len(lines) else ""
+
+
+@lru_cache(maxsize=64)
+def _lines(file: str) -> tuple[str, ...]:
+    try:
+        return tuple(Path(file).read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError):
+        return ()
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 error`, `2 errors`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def compact(value: Any) -> str:
+    """`value` on one line, as JSON, for tables and traces."""
+    from wabot.core.json import to_plain
+
+    return json.dumps(to_plain(value), ensure_ascii=False)
+
+
+def table(title: str, rows: Iterable[tuple[str, ...]], columns: Mapping[str, str]) -> "RenderableType":
+    """A table without rulers; `columns` are headings and their styles."""
+    from rich.table import Table
+
+    made = Table(title=title or None, title_justify="left", box=None, pad_edge=False, show_edge=False)
+    for heading, style in columns.items():
+        made.add_column(heading, style=style, overflow="fold")
+    for row in rows:
+        made.add_row(*row)
+    return made
