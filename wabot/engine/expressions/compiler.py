@@ -6,7 +6,7 @@ data. So no attribute of a Python object is reachable, whatever the source and t
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from jinja2 import nodes
 
@@ -66,25 +66,23 @@ class Compiler:
     def expression(self, node: nodes.Node) -> Evaluate:
         """Raises ExpressionError for a construct that isn't allowed."""
         kind = type(node)
-        if kind in _BINARY:
-            return self._binary(node)
-        build = _BUILDERS.get(kind)
+        build = self._builders.get(kind)
         if build is None:
             raise ExpressionError(_REFUSED.get(kind, f"{kind.__name__} can't be used here"))
         return build(self, node)
 
     def _const(self, node: nodes.Const) -> Evaluate:
         value = node.value
-        return lambda run: value
+        return lambda _run: value
 
     def _template_data(self, node: nodes.TemplateData) -> Evaluate:
         value = node.data
-        return lambda run: value
+        return lambda _run: value
 
     def _name(self, node: nodes.Name) -> Evaluate:
         name = node.name
         if name == "null":
-            return lambda run: None
+            return lambda _run: None
         if name.lower() == "in":
             raise ExpressionError('In is asked with a state\'s name: In("summary")')
         if name.startswith("_") and name not in UNDERSCORE_NAMES:
@@ -152,7 +150,7 @@ class Compiler:
         return cut
 
     def _maybe(self, node: nodes.Node | None) -> Evaluate:
-        return (lambda run: None) if node is None else self.expression(node)
+        return (lambda _run: None) if node is None else self.expression(node)
 
     def _path(self, node: nodes.Node) -> None:
         path = _dotted(node)
@@ -178,8 +176,7 @@ class Compiler:
 
         return build
 
-    def _binary(self, node: nodes.Node) -> Evaluate:
-        assert isinstance(node, nodes.BinExpr)
+    def _binary(self, node: nodes.BinExpr) -> Evaluate:
         left, right, operation = self.expression(node.left), self.expression(node.right), _BINARY[type(node)]
         return lambda run: operation(left(run), right(run))
 
@@ -258,19 +255,21 @@ class Compiler:
             raise ExpressionError(
                 f'there is no filter "{node.name}"', hint=did_you_mean(node.name, known) or None
             )
-        if node.name in LOCALISED:
-            self.constant = False
         inner = self.expression(node.node)
         arguments, keywords = self._arguments(node, node.name)
-        _fits(function, 2, node.name, len(arguments), keywords)
-        if not arguments and not keywords:
-            return lambda run: function(run.scope, inner(run))
-        return lambda run: function(
-            run.scope,
-            inner(run),
-            *[argument(run) for argument in arguments],
-            **{name: keyword(run) for name, keyword in keywords.items()},
-        )
+        localised = node.name in LOCALISED
+        _fits(function, 1 + localised, node.name, len(arguments), keywords)
+        if localised:
+            self.constant = False
+        elif not arguments and not keywords:
+            return lambda run: function(inner(run))
+
+        def apply(run: Run) -> Any:
+            given = [inner(run), *[argument(run) for argument in arguments]]
+            named = {name: keyword(run) for name, keyword in keywords.items()}
+            return function(run.scope, *given, **named) if localised else function(*given, **named)
+
+        return apply
 
     def _default(self, node: nodes.Filter) -> Evaluate:
         """Nothing (null) counts as missing too: a variable without a first value is null."""
@@ -340,8 +339,31 @@ class Compiler:
         arguments = [self.expression(argument) for argument in node.args]
         return arguments, {str(pair.key): self.expression(pair.value) for pair in node.kwargs}
 
+    _builders: ClassVar[dict[type[nodes.Node], Callable[[Any, Any], Evaluate]]] = {
+        **dict.fromkeys(_BINARY, _binary),
+        nodes.Const: _const,
+        nodes.TemplateData: _template_data,
+        nodes.Name: _name,
+        nodes.Getattr: _getattr,
+        nodes.Getitem: _getitem,
+        nodes.Tuple: _sequence,
+        nodes.List: _sequence,
+        nodes.Dict: _dict,
+        nodes.And: _and,
+        nodes.Or: _or,
+        nodes.Not: _not,
+        nodes.Neg: _neg,
+        nodes.Pos: _pos,
+        nodes.Compare: _compare,
+        nodes.Concat: _concat,
+        nodes.CondExpr: _cond,
+        nodes.Call: _call,
+        nodes.Filter: _filter,
+        nodes.Test: _test,
+    }
 
-def _empty(run: Run) -> str:
+
+def _empty(_run: Run) -> str:
     return ""
 
 
@@ -414,28 +436,6 @@ def _fits(
     except TypeError as error:
         raise ExpressionError(f'"{name}" is used wrongly: {error}') from None
 
-
-_BUILDERS: dict[type[nodes.Node], Callable[[Compiler, Any], Evaluate]] = {
-    nodes.Const: Compiler._const,
-    nodes.TemplateData: Compiler._template_data,
-    nodes.Name: Compiler._name,
-    nodes.Getattr: Compiler._getattr,
-    nodes.Getitem: Compiler._getitem,
-    nodes.Tuple: Compiler._sequence,
-    nodes.List: Compiler._sequence,
-    nodes.Dict: Compiler._dict,
-    nodes.And: Compiler._and,
-    nodes.Or: Compiler._or,
-    nodes.Not: Compiler._not,
-    nodes.Neg: Compiler._neg,
-    nodes.Pos: Compiler._pos,
-    nodes.Compare: Compiler._compare,
-    nodes.Concat: Compiler._concat,
-    nodes.CondExpr: Compiler._cond,
-    nodes.Call: Compiler._call,
-    nodes.Filter: Compiler._filter,
-    nodes.Test: Compiler._test,
-}
 
 _REFUSED: dict[type[nodes.Node], str] = {
     nodes.Pow: "there is no power: multiply instead",

@@ -1,12 +1,11 @@
 """The filters: a fixed list of functions on plain data.
 
-Each takes the scope and the value, then what the author wrote in brackets.
+Each takes the value, then what the author wrote in brackets; those in `LOCALISED` take the scope
+before it, for the contact's locale and the business's currency.
 """
 
+import datetime as dt
 from collections.abc import Callable, Mapping
-from datetime import date as Date
-from datetime import datetime as DateTime
-from datetime import time as Time
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cmp_to_key
 from typing import Any
@@ -15,7 +14,7 @@ from wabot.core.money import Money
 from wabot.engine import formats
 from wabot.engine.expressions.bounds import ITEMS, TEXT_LENGTH, Failure, Undefined, sized
 from wabot.engine.expressions.data import as_text, describe, joined, outside_json, shown, walk
-from wabot.engine.expressions.operators import COMPARISONS, add, bounded, equal, exact, is_number, negative
+from wabot.engine.expressions.operators import COMPARISONS, add, bounded, exact, is_number, negative
 from wabot.engine.expressions.predicates import PREDICATES
 
 Scope = Mapping[str, Any]
@@ -84,57 +83,57 @@ def percent(scope: Scope, value: Any, digits: Any = None) -> str:
 
 
 def date(scope: Scope, value: Any, style: Any = "medium") -> str:
-    if isinstance(value, Date):
+    if isinstance(value, dt.date):
         return formats.date_(value, _locale(scope), _style(style))
     raise Failure(f"date takes a date, not {describe(value)}")
 
 
 def time(scope: Scope, value: Any, style: Any = "short") -> str:
-    if isinstance(value, DateTime | Time):
+    if isinstance(value, dt.datetime | dt.time):
         return formats.time_(value, _locale(scope), _style(style))
     raise Failure(f"time takes a date with time, not {describe(value)}")
 
 
 def datetime(scope: Scope, value: Any, style: Any = "medium") -> str:
-    if isinstance(value, DateTime):
+    if isinstance(value, dt.datetime):
         return formats.datetime_(value, _locale(scope), _style(style))
     raise Failure(f"datetime takes a date with time, not {describe(value)}")
 
 
-def upper(scope: Scope, value: Any) -> str:
+def upper(value: Any) -> str:
     return _text(value, "upper").upper()
 
 
-def lower(scope: Scope, value: Any) -> str:
+def lower(value: Any) -> str:
     return _text(value, "lower").lower()
 
 
-def title(scope: Scope, value: Any) -> str:
+def title(value: Any) -> str:
     return " ".join(word[:1].upper() + word[1:].lower() for word in _text(value, "title").split(" "))
 
 
-def capitalize(scope: Scope, value: Any) -> str:
+def capitalize(value: Any) -> str:
     return _text(value, "capitalize").capitalize()
 
 
-def trim(scope: Scope, value: Any) -> str:
+def trim(value: Any) -> str:
     return _text(value, "trim").strip()
 
 
-def replace(scope: Scope, value: Any, old: Any, new: Any) -> str:
+def replace(value: Any, old: Any, new: Any) -> str:
     text, old, new = _text(value, "replace"), _text(old, "replace"), _text(new, "replace")
     if len(text) + text.count(old) * (len(new) - len(old)) > TEXT_LENGTH:
         raise Failure(f"the text grows past {TEXT_LENGTH:,} characters")
     return text.replace(old, new)
 
 
-def truncate(scope: Scope, value: Any, length: Any = 255, end: Any = "…") -> str:
+def truncate(value: Any, length: Any = 255, end: Any = "…") -> str:
     text, end = _text(value, "truncate"), _text(end, "truncate")
     most = _whole(length, "truncate", 1, TEXT_LENGTH)
     return text if len(text) <= most else text[: max(most - len(end), 0)].rstrip() + end[:most]
 
 
-def length(scope: Scope, value: Any) -> int:
+def length(value: Any) -> int:
     if isinstance(value, str | list | tuple | Mapping):
         return len(value)
     raise Failure(f"{describe(value)} has no length")
@@ -145,13 +144,13 @@ def join(scope: Scope, value: Any, separator: Any = "", attribute: Any = None) -
     return sized(joined((as_text(item, scope) for item in items), _text(separator, "join")))
 
 
-def first(scope: Scope, value: Any) -> Any:
+def first(value: Any) -> Any:
     if not value or not isinstance(value, str | list | tuple):
         raise Undefined(f"there is no first in {describe(value)}" + ("" if value else " that is empty"))
     return value[0]
 
 
-def last(scope: Scope, value: Any) -> Any:
+def last(value: Any) -> Any:
     if not value or not isinstance(value, str | list | tuple):
         raise Undefined(f"there is no last in {describe(value)}" + ("" if value else " that is empty"))
     return value[-1]
@@ -160,7 +159,7 @@ def last(scope: Scope, value: Any) -> Any:
 _ROUNDINGS = {"common": ROUND_HALF_UP, "ceil": ROUND_CEILING, "floor": ROUND_FLOOR}
 
 
-def round(scope: Scope, value: Any, precision: Any = 0, method: Any = "common") -> Any:
+def round(value: Any, precision: Any = 0, method: Any = "common") -> Any:
     """Halves away from zero. Without a precision a whole number; money stays money."""
     if method not in ("common", "ceil", "floor"):
         raise Failure(f"{shown(method)} is no way to round, there are common, ceil and floor")
@@ -178,7 +177,7 @@ def round(scope: Scope, value: Any, precision: Any = 0, method: Any = "common") 
     return float(rounded) if isinstance(value, float) else type(value)(rounded)
 
 
-def abs(scope: Scope, value: Any) -> Any:
+def abs(value: Any) -> Any:
     if isinstance(value, Money):
         return negative(value) if value.amount < 0 else value
     return negative(value) if _number(value, "abs") < 0 else value
@@ -187,12 +186,7 @@ def abs(scope: Scope, value: Any) -> Any:
 def _converted(value: Any, default: Any, convert: Callable[[Any], Any], words: str) -> Any:
     plain = value.amount if isinstance(value, Money) else value
     try:
-        if isinstance(plain, str):
-            plain = plain.strip().replace(",", "")
-            if len(plain) > _MOST_DIGITS * 4 or "_" in plain:
-                raise ValueError(plain)
-        elif not is_number(plain):
-            raise TypeError(plain)
+        plain = _digits_of(plain) if isinstance(plain, str) else _number(plain, words)
         return bounded(convert(plain))
     except (ValueError, TypeError, OverflowError, InvalidOperation, Failure):
         if default is _MISSING:
@@ -200,18 +194,25 @@ def _converted(value: Any, default: Any, convert: Callable[[Any], Any], words: s
         return default
 
 
-def int_(scope: Scope, value: Any, default: Any = _MISSING) -> Any:
+def _digits_of(text: str) -> str:
+    digits = text.strip().replace(",", "")
+    if len(digits) > _MOST_DIGITS * 4 or "_" in digits:
+        raise Failure("too long for a number")
+    return digits
+
+
+def int_(value: Any, default: Any = _MISSING) -> Any:
     def convert(plain: Any) -> int:
         return int(Decimal(plain) if isinstance(plain, str) else plain)
 
     return _converted(value, default, convert, "whole number")
 
 
-def float_(scope: Scope, value: Any, default: Any = _MISSING) -> Any:
+def float_(value: Any, default: Any = _MISSING) -> Any:
     return _converted(value, default, float, "number")
 
 
-def decimal(scope: Scope, value: Any, default: Any = _MISSING) -> Any:
+def decimal(value: Any, default: Any = _MISSING) -> Any:
     return _converted(value, default, lambda plain: Decimal(str(plain)), "number")
 
 
@@ -219,17 +220,17 @@ def string(scope: Scope, value: Any) -> str:
     return as_text(value, scope)
 
 
-def list_(scope: Scope, value: Any) -> list[Any]:
+def list_(value: Any) -> list[Any]:
     return list(value) if isinstance(value, str) and len(value) <= ITEMS else _list(value, "list")
 
 
-def items(scope: Scope, value: Any) -> list[Any]:
+def items(value: Any) -> list[Any]:
     if isinstance(value, Mapping):
         return [[key, item] for key, item in value.items()]
     raise Failure(f"items takes an object, not {describe(value)}")
 
 
-def reverse(scope: Scope, value: Any) -> Any:
+def reverse(value: Any) -> Any:
     return value[::-1] if isinstance(value, str) else _list(value, "reverse")[::-1]
 
 
@@ -237,7 +238,7 @@ def _picked(values: list[Any], attribute: Any) -> list[Any]:
     return values if attribute is None else [walk(value, attribute) for value in values]
 
 
-def sum_(scope: Scope, value: Any, attribute: Any = None, start: Any = 0) -> Any:
+def sum_(value: Any, attribute: Any = None, start: Any = 0) -> Any:
     total = start
     for position, item in enumerate(_picked(_list(value, "sum"), attribute)):
         # Nothing is added to the first: a sum of money has a currency.
@@ -264,17 +265,15 @@ def _extreme(name: str, value: Any, attribute: Any, direction: int) -> Any:
     return best
 
 
-def min_(scope: Scope, value: Any, attribute: Any = None) -> Any:
+def min_(value: Any, attribute: Any = None) -> Any:
     return _extreme("min", value, attribute, -1)
 
 
-def max_(scope: Scope, value: Any, attribute: Any = None) -> Any:
+def max_(value: Any, attribute: Any = None) -> Any:
     return _extreme("max", value, attribute, 1)
 
 
-def sort(
-    scope: Scope, value: Any, reverse: Any = False, case_sensitive: Any = False, attribute: Any = None
-) -> list[Any]:
+def sort(value: Any, reverse: Any = False, case_sensitive: Any = False, attribute: Any = None) -> list[Any]:
     def key(item: Any) -> Any:
         part = item if attribute is None else walk(item, attribute)
         return _ORDER(part.casefold() if isinstance(part, str) and not case_sensitive else part)
@@ -282,7 +281,7 @@ def sort(
     return sorted(_list(value, "sort"), key=key, reverse=bool(reverse))
 
 
-def unique(scope: Scope, value: Any, attribute: Any = None) -> list[Any]:
+def unique(value: Any, attribute: Any = None) -> list[Any]:
     seen: set[str] = set()
     kept: list[Any] = []
     for item in _list(value, "unique"):
@@ -294,7 +293,7 @@ def unique(scope: Scope, value: Any, attribute: Any = None) -> list[Any]:
     return kept
 
 
-def map_(scope: Scope, value: Any, attribute: Any, default: Any = _MISSING) -> list[Any]:
+def map_(value: Any, attribute: Any, default: Any = _MISSING) -> list[Any]:
     if default is _MISSING:
         return _picked(_list(value, "map"), attribute)
     return [_walk_or(item, attribute, default) for item in _list(value, "map")]
@@ -320,19 +319,15 @@ def _matches(item: Any, attribute: Any, test: Any, argument: Any) -> bool:
         raise Failure(f"the test {shown(test)} takes another number of values") from error
 
 
-def selectattr(
-    scope: Scope, value: Any, attribute: Any, test: Any = _MISSING, argument: Any = _MISSING
-) -> list[Any]:
+def selectattr(value: Any, attribute: Any, test: Any = _MISSING, argument: Any = _MISSING) -> list[Any]:
     return [item for item in _list(value, "selectattr") if _matches(item, attribute, test, argument)]
 
 
-def rejectattr(
-    scope: Scope, value: Any, attribute: Any, test: Any = _MISSING, argument: Any = _MISSING
-) -> list[Any]:
+def rejectattr(value: Any, attribute: Any, test: Any = _MISSING, argument: Any = _MISSING) -> list[Any]:
     return [item for item in _list(value, "rejectattr") if not _matches(item, attribute, test, argument)]
 
 
-def tojson(scope: Scope, value: Any) -> str:
+def tojson(value: Any) -> str:
     return outside_json(value)
 
 
@@ -347,4 +342,4 @@ FILTERS: dict[str, Filter] = {
 }  # fmt: skip
 
 LOCALISED = frozenset({"date", "datetime", "join", "money", "number", "percent", "string", "time"})
-"""Filters whose result depends on the contact's locale or the business's currency."""
+"""Filters that take the scope first."""

@@ -75,7 +75,7 @@ class Renderer(Compiler):
         evaluate = self.expression(node.node)
         self.bound |= {names[0]}
 
-        def write(run: Run, out: list[str]) -> None:
+        def write(run: Run, _out: list[str]) -> None:
             run.locals[names[0]] = evaluate(run)
 
         return write

@@ -138,11 +138,11 @@ class Sandbox:
         if isinstance(data, list | tuple):
             builders = [self._builder(item, place, uses, depth + 1) for item in data]
             return lambda scope: [build(scope) for build in builders]
-        return lambda scope: data
+        return lambda _scope: data
 
     def _text(self, source: str, place: Place | None, uses: Compiler) -> Callable[[Mapping[str, Any]], Any]:
         if not is_template(source):
-            return lambda scope: source
+            return lambda _scope: source
         template = self.template(source, place)
         alone = _alone(template, source)
         compiled: Expression | Template = template
