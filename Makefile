@@ -39,6 +39,7 @@ test: $(STAMP)
 	@$(BIN)/coverage run -m pytest
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=$(MINIMUM_COVERAGE)
+	@$(BIN)/coverage json --quiet -o - | $(BIN)/python tests/branch_coverage.py $(MINIMUM_COVERAGE)
 
 check: $(STAMP)
 	@$(BIN)/ruff format --check --quiet . || { echo "Some files want formatting: make format" >&2; $(BIN)/ruff format --check .; }
