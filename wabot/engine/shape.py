@@ -68,13 +68,12 @@ class _Walk:
             self._descend(element)
             self.type = arguments[0]
         elif origin is dict:
-            self.key = str(element)
             self._descend(element)
             self.type = arguments[1]
         elif isinstance(self.type, type) and issubclass(self.type, BaseModel):
-            self.owner, self.key = self.type, str(element)
+            self.owner = self.type
             self._descend(element)
-            self.type = fields(self.owner).get(self.key, Any)
+            self.type = fields(self.owner).get(str(element), Any)
 
     def _descend(self, element: str | int) -> None:
         data = self.data
@@ -82,13 +81,13 @@ class _Walk:
             element = list(data)[element]
         if isinstance(element, str) and isinstance(data, list):
             element = next((i for i, item in enumerate(data) if _id(item) == element), element)
-        if isinstance(data, dict) and element in data:
-            self.data = data[element]
-        elif isinstance(data, list) and isinstance(element, int):
-            self.data = data[element]
-        else:
-            return
-        self.path = (*self.path, element)
+        parts: dict[Any, Any] = dict(enumerate(data)) if isinstance(data, list) else {}
+        parts = data if isinstance(data, dict) else parts
+        if isinstance(element, str) and isinstance(data, dict):
+            self.key = element
+        if element in parts:
+            self.data = parts[element]
+            self.path = (*self.path, element)
 
 
 def fields(model: type[BaseModel]) -> dict[str, Any]:
@@ -144,7 +143,7 @@ def _missing_hint(walk: _Walk) -> str:
 
 
 def _action_hint(value: Any) -> str:
-    return f'to send it to the contact write "say: {value}"' if isinstance(value, str) else ""
+    return f'to send it write "say: {value}"' if isinstance(value, str) else ""
 
 
 def _unknown_key(walk: _Walk, positions: Positions) -> Problem:

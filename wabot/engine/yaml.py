@@ -55,7 +55,7 @@ _MENDS = (
     (
         r"expected <block end>",
         "the indentation fits nothing above",
-        "let the entries of one mapping or list begin in the same column",
+        "begin siblings in one column",
     ),
 )  # fmt: skip
 
@@ -239,7 +239,7 @@ class _Reader:
 
 def _odd_key(event: Any) -> tuple[str, str]:
     if isinstance(event, MappingStartEvent) and event.flow_style:
-        return "this begins a mapping, not a template", 'put text that begins with {{ in quotes: "{{ … }}"'
+        return "this begins a mapping, not a template", 'put it in quotes: "{{ … }}"'
     return "a key must be text", "put it in quotes"
 
 
@@ -268,7 +268,7 @@ def _syntax_problem(error: MarkedYAMLError, file: str) -> Problem:
     for pattern, message, hint in _MENDS:
         if match := re.search(pattern, said):
             return Problem(place, "yaml", message.format(*match.groups()), hint)
-    return Problem(place, "yaml", said, "check the quotes and the indentation here")
+    return Problem(place, "yaml", said, "check it")
 
 
 def _character_problem(error: ReaderError, text: str, file: str) -> Problem:
