@@ -109,7 +109,7 @@ def test_a_path_that_is_not_there() -> None:
         "it's",
         "₹1,00,000.00",
         "नमस्ते 🙏",
-        "‏مرحبا‏",
+        "\u200fمرحبا\u200f",
         " spaces ",
         "trailing \nlines\n",
         "  first\nindented",

@@ -54,8 +54,8 @@ def _find(root: Node, path: Path) -> _Spot:
 
 
 def _replaced(text: str, spot: _Spot, value: Any) -> str:
-    start, end = spot.node.start_mark.index, _end(spot.node, text)
-    column = spot.node.start_mark.column
+    start, end = int(spot.node.start_mark.index), _end(spot.node, text)
+    column = int(spot.node.start_mark.column)
     after = text.index(":", spot.key.end_mark.index) + 1 if spot.key else start
     empty = isinstance(spot.node, ScalarNode) and not spot.node.style and not spot.node.value
     if empty:
@@ -68,7 +68,7 @@ def _replaced(text: str, spot: _Spot, value: Any) -> str:
         return text[:start] + ("\n" + " " * column).join(lines) + text[end:]
     if "\n" in text[after:start] and column > spot.key.start_mark.column:
         return text[:start] + ("\n" + " " * column).join(lines) + text[end:]
-    outer = spot.key.start_mark.column
+    outer = int(spot.key.start_mark.column)
     if _follows(lines, value):
         return text[:after] + " " + ("\n" + " " * outer).join(lines) + text[end:]
     return text[:after] + "".join("\n" + " " * (outer + 2) + line for line in lines) + text[end:]
@@ -79,7 +79,7 @@ def _end(node: Node, text: str) -> int:
     start, end = int(node.start_mark.index), int(node.end_mark.index)
     if isinstance(node, ScalarNode):
         return start + len(text[start:end].rstrip()) if node.style in ("|", ">") else end
-    if node.flow_style or not node.value:
+    if getattr(node, "flow_style", False) or not node.value:
         return end
     last = node.value[-1]
     return _end(last[1] if isinstance(last, tuple) else last, text)
@@ -122,7 +122,9 @@ def _literal(text: str) -> bool:
     """Whether a literal block can hold this text, and is worth it."""
     lines = text.split("\n")
     readable = all(line.rstrip() == line and line.isprintable() for line in lines)
-    return len(lines) > 1 and readable and lines[0].lstrip() == lines[0] and bool(lines[0]) and bool(lines[-1])
+    return (
+        len(lines) > 1 and readable and lines[0].lstrip() == lines[0] and bool(lines[0]) and bool(lines[-1])
+    )
 
 
 def inline(value: Any, *, quoted: bool = False) -> str:
