@@ -77,6 +77,11 @@ def _with_digits(pattern: str, digits: int | None) -> str:
     return _DIGITS.sub("0" + fraction.rstrip("."), pattern, count=1)
 
 
+def plural(count: Number, locale: str) -> str:
+    """CLDR's category of a count: `one`, `other`, …"""
+    return babel_locale(locale).plural_form(abs(count))
+
+
 def date_(value: date, locale: str, style: Style = "medium") -> str:
     return dates.format_date(value, format=style, locale=babel_locale(locale))
 
