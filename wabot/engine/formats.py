@@ -79,7 +79,7 @@ def _with_digits(pattern: str, digits: int | None) -> str:
 
 def plural(count: Number, locale: str) -> str:
     """CLDR's category of a count: `one`, `other`, …"""
-    return babel_locale(locale).plural_form(abs(count))
+    return babel_locale(locale).plural_form(count if count >= 0 else -count)
 
 
 def date_(value: date, locale: str, style: Style = "medium") -> str:
