@@ -3,12 +3,16 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.docs.blocks import Block, blocks_of, lay_files
 from tests.docs.console import Session, agrees
+from wabot.cli import main
+from wabot.engine.yaml import read_yaml
+from wabot.testing.files import read_cases
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -48,6 +52,38 @@ def run_with_pytest(parts: list[Block], folder: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(target)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@each("yaml")
+def test_yaml(
+    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, _ = read_yaml(block.source, block.place)
+    if not isinstance(data, dict):
+        return
+    if "flow" in data:
+        monkeypatch.chdir(tmp_path)
+        flow = lay_flows(block, tmp_path)
+        with pytest.raises(SystemExit) as leaving:
+            main(["check", flow])
+        assert leaving.value.code == 0, capsys.readouterr().out
+    elif data.keys() & {"conversations", "conversation"}:
+        read_cases(block.place, block.source)
+
+
+def lay_flows(block: Block, folder: Path) -> str:
+    """Writes the page's files and flows, so that one may invoke another; returns the block's own path."""
+    page = [other for other in BLOCKS if other.page == block.page and other.runs]
+    own = as_file(block)
+    lay_files([*map(as_file, page), own], folder)
+    assert own.path
+    return own.path
+
+
+def as_file(block: Block) -> Block:
+    """A flow that names no file lies in flows/."""
+    flow = re.search(r"^flow: *(\S+)", block.source, re.MULTILINE) if block.language == "yaml" else None
+    return replace(block, path=f"flows/{flow[1]}.yaml") if flow and not block.path else block
 
 
 PAGES_WITH_COMMANDS = [page for page in PAGES if any("run" in b.remarks for b in BLOCKS if b.page == page)]
