@@ -1,0 +1,26 @@
+"""The middleware pipeline: what happens around the flow, for each inbound event."""
+
+from wabot.pipeline.compose import CallNext, Middleware, Pipeline, compose
+from wabot.pipeline.errors import make_errors
+from wabot.pipeline.flow import make_flow
+from wabot.pipeline.logging import make_logging
+from wabot.pipeline.session import make_session
+from wabot.pipeline.turn import Outcome, Received, Turn, Work
+from wabot.pipeline.world import Business, World
+
+__all__ = [
+    "Business",
+    "CallNext",
+    "Middleware",
+    "Outcome",
+    "Pipeline",
+    "Received",
+    "Turn",
+    "Work",
+    "World",
+    "compose",
+    "make_errors",
+    "make_flow",
+    "make_logging",
+    "make_session",
+]

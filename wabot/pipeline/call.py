@@ -1,0 +1,115 @@
+"""The call that a module's command or handler gets: the turn's transaction and what belongs to it."""
+
+from collections.abc import Mapping
+from contextlib import contextmanager
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from wabot.core.json import to_plain
+from wabot.core.messages import Outbound
+from wabot.core.module import Contact
+from wabot.core.ports import Clock, Ids
+from wabot.errors import BudgetExceeded, ConfigurationError, TurnError, UnknownName
+from wabot.pipeline.turn import Turn
+from wabot.pipeline.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEPTH = 16
+"""How deep commands and events may call each other in one turn."""
+
+
+class OpenCall:
+    """A call in a transaction that is open. It is `core.module.Call` and the engine's `Commands`.
+
+    With `turn` it belongs to that turn's conversation; without, nothing can be sent.
+    """
+
+    def __init__(
+        self, world: World, session: Session, *, turn: Turn | None = None, contact: Contact | None = None
+    ) -> None:
+        self._world = world
+        self._session = session
+        self._turn = turn
+        self._contact = turn.contact if turn else contact
+        self._depth = 0
+
+    @property
+    def session(self) -> Session:
+        return self._session
+
+    @property
+    def clock(self) -> Clock:
+        return self._world.clock
+
+    @property
+    def ids(self) -> Ids:
+        return self._world.ids
+
+    @property
+    def contact(self) -> Contact | None:
+        return self._contact
+
+    @property
+    def conversation_id(self) -> int | None:
+        return self._turn.conversation_id if self._turn else None
+
+    @property
+    def today(self) -> date:
+        return self._world.local(self.clock.now()).date()
+
+    @property
+    def currency(self) -> str:
+        return self._world.business.currency
+
+    def settings(self, model: type[BaseModel]) -> Any:
+        try:
+            return self._world.settings[model]
+        except KeyError:
+            raise ConfigurationError(
+                f"no module of this app has {model.__name__} as its settings",
+                hint="give it to Module(settings=…)",
+            ) from None
+
+    def run(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        command = self._world.registry.command(name)
+        with self._deeper(name):
+            return command.run(arguments, self)
+
+    def emit(self, event: str, payload: Mapping[str, Any]) -> None:
+        to_plain(payload)
+        for handler in self._world.registry.handlers.get(event, ()):
+            with self._deeper(event):
+                handler(payload, self)
+
+    def send(self, message: Outbound) -> None:
+        if self._turn is None or self._turn.received is None:
+            raise TurnError("there is no conversation here to send a message to")
+        self._turn.work.enqueue(message, self.ids.new(), self._turn.received.id)
+
+    def text(self, key: str, values: Mapping[str, Any]) -> str:
+        locale = self._locale
+        if self._world.texts.get(key, locale) is None:
+            raise UnknownName(f'there is no text "{key}"')
+        return self._world.texts.render(key, {**self._world.scope(self._contact, locale), **values}, locale)
+
+    @property
+    def _locale(self) -> str:
+        contact = self._contact.locale if self._contact else ""
+        return (self._turn.locale if self._turn else contact) or self._world.business.locale
+
+    @contextmanager
+    def _deeper(self, name: str) -> "Iterator[None]":
+        if self._depth >= DEPTH:
+            raise BudgetExceeded(
+                f'"{name}" is {DEPTH} calls deep: commands and events call each other in a ring'
+            )
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1

@@ -1,0 +1,106 @@
+"""The door: everything that happens to a conversation is inserted here, once, and waits for its turn."""
+
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, Table, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from wabot.core.database import Base, Database
+from wabot.core.faults import crash_point
+from wabot.core.messages import Inbound
+from wabot.core.ports import Clock, Ids
+from wabot.core.tables import EFFECT_CHANNEL, TIMER_CHANNEL, ContactRow, ConversationRow, InboundRow, Origin
+from wabot.errors import ConfigurationError
+
+RESERVED_CHANNELS = frozenset({TIMER_CHANNEL, EFFECT_CHANNEL})
+
+
+def accept(database: Database, clock: Clock, ids: Ids, message: Inbound) -> int | None:
+    """Commit this message and give its conversation's id; None where it was accepted before."""
+    if message.channel in RESERVED_CHANNELS:
+        raise ConfigurationError(f'no channel may be called "{message.channel}"')
+    now = clock.now()
+    with database.transaction() as session:
+        conversation_id = open_conversation(session, message.channel, message.recipient, message.sender, now)
+        payload = message.model_dump(mode="json", exclude_defaults=True)
+        row = _row(
+            message.channel, message.event_id, conversation_id, Origin.MESSAGE, payload, ids.new(), now
+        )
+        if not _insert_once(session, InboundRow, row):
+            return None
+        crash_point("accept.before_commit")
+        session.commit()
+    crash_point("accept.after_commit")
+    return conversation_id
+
+
+def open_conversation(session: Session, channel: str, sender: str, phone: str, now: datetime) -> int:
+    """The id of the conversation between our `sender` and this number; made where there is none yet."""
+    query = (
+        select(ConversationRow.id)
+        .join(ContactRow, ContactRow.id == ConversationRow.contact_id)
+        .where(
+            ConversationRow.channel == channel, ConversationRow.sender == sender, ContactRow.phone == phone
+        )
+    )
+    found = session.scalar(query)
+    if found is not None:
+        return found
+    _insert_once(session, ContactRow, {"phone": phone, "name": "", "locale": "", "created_at": now})
+    contact_id = session.scalars(select(ContactRow.id).where(ContactRow.phone == phone)).one()
+    _insert_once(
+        session,
+        ConversationRow,
+        {"channel": channel, "sender": sender, "contact_id": contact_id, "created_at": now},
+    )
+    return session.scalars(query).one()
+
+
+def insert_event(
+    session: Session,
+    origin: Origin,
+    event_id: str,
+    conversation_id: int,
+    payload: dict[str, Any],
+    correlation: str,
+    now: datetime,
+) -> bool:
+    """Put what a timer or an effect tells at the end of the conversation's queue; False if it is there.
+
+    `payload` has `name`, `key` and perhaps `data`, as the engine's `Event`.
+    """
+    channel = TIMER_CHANNEL if origin is Origin.TIMER else EFFECT_CHANNEL
+    return _insert_once(
+        session, InboundRow, _row(channel, event_id, conversation_id, origin, payload, correlation, now)
+    )
+
+
+def _row(
+    channel: str,
+    event_id: str,
+    conversation_id: int,
+    origin: Origin,
+    payload: dict[str, Any],
+    correlation: str,
+    now: datetime,
+) -> dict[str, Any]:
+    return {
+        "channel": channel,
+        "event_id": event_id,
+        "conversation_id": conversation_id,
+        "origin": origin,
+        "payload": payload,
+        "correlation": correlation,
+        "received_at": now,
+        "due_at": now,
+    }
+
+
+def _insert_once(session: Session, model: type[Base], values: dict[str, Any]) -> bool:
+    """Insert unless a unique constraint says that it is there; whether it was inserted."""
+    build = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    statement = build(cast("Table", model.__table__)).values(values).on_conflict_do_nothing()
+    result = cast("CursorResult[Any]", session.connection().execute(statement))
+    return result.rowcount == 1
