@@ -329,7 +329,7 @@ def test_texts_flatten_to_dotted_keys() -> None:
     [
         ("- a", ["1:1: error: a file of texts is a mapping, not a list"]),
         ("a: true", ['1:4: error: "a" must be text, not true — put it in quotes']),
-        ("a: []\nb:", ['1:4: error: "a" must be text, not a list', '2:1: error: "b" must be text, not empty',]),
+        ('a: []\nb:', ['1:4: error: "a" must be text, not a list', '2:1: error: "b" must be text, not empty']),
         ("a: {count: n, one: {x: y}}", ['1:4: error: "a" must be text, not a mapping']),
         ("a.b: x\na: {b: y}", ['2:8: error: the text "a.b" is here a second time — keep one']),
     ],

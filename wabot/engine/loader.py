@@ -17,6 +17,9 @@ from wabot.errors import FlowInvalid
 __all__ = ["Entry", "Positions", "Source", "load_flow", "load_texts", "read_yaml"]
 
 
+_OPTIONS = ("buttons", "rows", "choices")
+
+
 @dataclass(frozen=True)
 class Source:
     """A flow that is well formed: its file, the raw data, the document and where everything is.
@@ -39,7 +42,40 @@ class Source:
         return self.document.version
 
     def place(self, path: Path = (), *, key: bool = False) -> Place:
-        return self.positions.place(path, key=key)
+        """The place of a part of the document, also where its author used a short form for it."""
+        return self.positions.place(written(path, self.data), key=key)
+
+
+def written(path: Path, data: Any) -> Path:
+    """The path in the raw data of what is at `path` in the document.
+
+    They differ in short forms: one entry for a list of one, text for a mapping of text, options as
+    a mapping, the data model as a list.
+    """
+    found: list[str | int] = []
+    for element in path:
+        if isinstance(data, dict) and isinstance(element, int) and (not found or found[-1] not in _OPTIONS):
+            continue
+        key = _raw_key(element, data)
+        if key is None:
+            break
+        data = data[key]
+        found.append(key)
+    return tuple(found)
+
+
+def _raw_key(element: str | int, data: Any) -> Any:
+    if isinstance(data, dict):
+        keys = list(data)
+        if isinstance(element, int):
+            return keys[element] if element < len(keys) else None
+        return element if element in data else None
+    if isinstance(data, list):
+        if isinstance(element, int):
+            return element if element < len(data) else None
+        ids = [item.get("id") if isinstance(item, dict) else None for item in data]
+        return ids.index(element) if element in ids else None
+    return None
 
 
 def load_flow(text: str, file: str) -> Source:
