@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from tests.modules.desk import RAVI, Desk, desk
+from tests.modules.desk import RAVI, Desk, desk, migrated
 from wabot.core.migrate import differences
 from wabot.core.money import Money
 from wabot.errors import Rejected, SettingsError, TurnError
