@@ -7,6 +7,7 @@ and what the checker knows; its handlers run inside the turn that emitted the ev
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol, get_type_hints
@@ -49,6 +50,11 @@ class Call(Protocol):
 
     @property
     def conversation_id(self) -> int | None: ...
+    @property
+    def today(self) -> date:
+        """The date in the business's time zone."""
+        ...
+
     @property
     def currency(self) -> str:
         """The business's currency, ISO 4217."""
