@@ -13,7 +13,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Conversations on WhatsApp: write one as YAML, check it, talk to it, test it.",
 )
-database = typer.Typer(no_args_is_help=True, help="The database: bring it up to date, or see where it stands.")
+database = typer.Typer(
+    no_args_is_help=True, help="The database: bring it up to date, or see where it stands."
+)
 app.add_typer(database, name="db", rich_help_panel="Run")
 
 AUTHOR = "Write and test"
@@ -67,7 +69,9 @@ def new(
 def check(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(help="Flows, directories or projects; without one the project here.", show_default=False),
+        typer.Argument(
+            help="Flows, directories or projects; without one the project here.", show_default=False
+        ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
     as_json: Json = False,
@@ -122,12 +126,12 @@ def chat(
     trace: Annotated[bool, typer.Option("--trace", help="Show what happens in each turn.")] = False,
     contact: Annotated[str, typer.Option(help="The phone number you write from.")] = "+919800000001",
     name: Annotated[str, typer.Option(help="The name you write under.")] = "You",
-    locale: Annotated[
-        str | None, typer.Option(help="The language you write in.", show_default=False)
-    ] = None,
+    locale: Annotated[str | None, typer.Option(help="The language you write in.", show_default=False)] = None,
     database_url: Annotated[
         str | None,
-        typer.Option("--database", help="A file, or an SQLAlchemy URL; else the project's.", show_default=False),
+        typer.Option(
+            "--database", help="A file, or an SQLAlchemy URL; else the project's.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Talk to a flow as a contact would. Leave and come back: the conversation goes on.
@@ -153,7 +157,7 @@ def step(
     ] = None,
     trace: Annotated[bool, typer.Option("--trace", help="Add what happened in each step.")] = False,
 ) -> None:
-    """Run the bare engine: JSON events in, one a line; JSON objects out, one for the start and for each event.
+    """Run the bare engine: JSON events in, a JSON object out for the start and for each event.
 
     \b
     echo '{"name": "t1", "data": {}}' | wabot step chart.yaml
@@ -163,11 +167,13 @@ def step(
     run(flow, state, trace=trace)
 
 
-@app.command(rich_help_panel=AUTHOR)
-def test(
+@app.command(name="test", rich_help_panel=AUTHOR)
+def play(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(help="Test files or directories; without one the project's tests.", show_default=False),
+        typer.Argument(
+            help="Test files or directories; without one the project's tests.", show_default=False
+        ),
     ] = None,
     match: Annotated[
         str, typer.Option("-k", help="Only conversations whose file or name has this.", show_default=False)
@@ -209,7 +215,9 @@ def graph(
     output: Out = None,
     state: Annotated[
         Path | None,
-        typer.Option(help="Mark the active states of this state, as wabot step prints it.", show_default=False),
+        typer.Option(
+            help="Mark the active states of this state, as wabot step prints it.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Draw a flow as a chart of states.

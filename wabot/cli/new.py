@@ -35,7 +35,9 @@ def carried(package: Path | None = None) -> Carried:
     for home in homes:
         if home.flows.is_dir() and (home.example / "wabot.toml").is_file():
             return home
-    raise UsageError("this installation of wabot has no flows in it", hint="install it again: pip install wabot")
+    raise UsageError(
+        "this installation of wabot has no flows in it", hint="install it again: pip install wabot"
+    )
 
 
 def create(target: Path, flow: str = EXAMPLE, *, source: Carried | None = None) -> list[Path]:

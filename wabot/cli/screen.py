@@ -1,6 +1,7 @@
 """What commands print: plain without a terminal, in colour with one, one JSON value with `--json`."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -20,7 +21,10 @@ def console(*, stderr: bool = False) -> "Console":
 
     stream = sys.stderr if stderr else sys.stdout
     # A pipe has no width: what goes down it is not wrapped.
-    return Console(file=stream, highlight=False, soft_wrap=not stream.isatty(), markup=False)
+    width = None if stream.isatty() or "COLUMNS" in os.environ else 160
+    return Console(
+        file=stream, highlight=False, soft_wrap=not stream.isatty(), markup=False, emoji=False, width=width
+    )
 
 
 def show(*lines: "RenderableType") -> None:
@@ -73,10 +77,9 @@ def problem_lines(problem: "Problem") -> list["RenderableType"]:
     source = source_line(place.file, place.line)
     if source.strip():
         number = f"{place.line:>5} | "
-        # Tabs are kept in the padding, so that the caret stands under its character.
-        padding = "".join("\t" if char == "\t" else " " for char in source[: place.column - 1])
-        lines.append(Text.assemble((number, "dim"), source))
-        lines.append(Text.assemble((" " * (len(number) - 2) + "| ", "dim"), padding, ("^", colour)))
+        before = len(source[: place.column - 1].expandtabs(4))
+        lines.append(Text.assemble((number, "dim"), source.expandtabs(4)))
+        lines.append(Text.assemble((" " * (len(number) - 2) + "| ", "dim"), " " * before, ("^", colour)))
     if problem.hint:
         lines.append(Text.assemble(("   mend: ", "bold"), problem.hint))
     return lines
@@ -107,11 +110,13 @@ def compact(value: Any) -> str:
     return json.dumps(to_plain(value), ensure_ascii=False)
 
 
-def table(title: str, rows: Iterable[tuple[str, ...]], columns: Mapping[str, str]) -> "RenderableType":
+def table(
+    rows: Iterable[tuple[str, ...]], columns: Mapping[str, str], *, heads: bool = True
+) -> "RenderableType":
     """A table without rulers; `columns` are headings and their styles."""
     from rich.table import Table
 
-    made = Table(title=title or None, title_justify="left", box=None, pad_edge=False, show_edge=False)
+    made = Table(box=None, pad_edge=False, show_edge=False, show_header=heads, padding=(0, 2, 0, 0))
     for heading, style in columns.items():
         made.add_column(heading, style=style, overflow="fold")
     for row in rows:

@@ -1,1 +1,31 @@
-"""What an author needs to test flows without an account anywhere."""
+"""What an author needs to test flows without an account anywhere.
+
+`Conversation` plays a contact on the real runtime; `FakeChannel`, `ManualClock` and `SequentialIds`
+stand in for the world in an app of your own.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wabot.testing.conversation import Conversation
+    from wabot.testing.fakes import FakeChannel, ManualClock, SequentialIds
+    from wabot.testing.projects import Project
+
+__all__ = ["Conversation", "FakeChannel", "ManualClock", "Project", "SequentialIds"]
+
+_HOMES = {
+    "Conversation": "conversation",
+    "FakeChannel": "fakes",
+    "ManualClock": "fakes",
+    "Project": "projects",
+    "SequentialIds": "fakes",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Looked up when used: pytest imports this package in every run, for the plugin.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"wabot.testing.{_HOMES[name]}"), name)

@@ -122,7 +122,8 @@ def _transitions(transitions: Sequence[Transition], path: Path, state: str) -> I
     for index, transition in enumerate(transitions):
         if transition.initial:
             continue
-        what = transition.event or (f"intent {transition.intent}" if transition.intent else "at once")
+        intent = f"intent {transition.intent}" if transition.intent else ""
+        what = " ".join(part for part in (transition.event, intent) if part) or "at once"
         guards = [*transition.cond, *(f"not {guard}" for guard in transition.unless)]
         condition = f" [{' and '.join(guards)}]" if guards else ""
         target = f" → {transition.target}" if transition.target else ""

@@ -1,5 +1,6 @@
 """Conversations written down as YAML: what is well formed, and where each part stands."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -193,6 +194,14 @@ class Case:
 
     def __str__(self) -> str:
         return f"{self.file}: {self.name}"
+
+
+_TOP = re.compile(r"^[\"']?conversations?[\"']?\s*:", re.MULTILINE)
+
+
+def looks_like_cases(text: str) -> bool:
+    """Whether a YAML text is meant as conversations, read or not: it has their key at its top."""
+    return _TOP.search(text) is not None
 
 
 def read_cases(file: FilePath | str, text: str | None = None) -> list[Case]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 SETTINGS = "wabot.toml"
+SUFFIXES = (".yaml", ".yml")
 
 
 def project_of(path: Path) -> Path | None:
@@ -16,7 +17,5 @@ def project_of(path: Path) -> Path | None:
 
 def display(path: Path) -> str:
     """`path` as a message shows it: from here, where it is below here."""
-    try:
-        return str(path.absolute().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+    path, here = path.resolve(), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,0 +1,120 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import wabot as package
+from tests.cli.terminal import wabot
+from wabot.cli import screen
+from wabot.engine.problems import Place, Problem
+from wabot.errors import FlowInvalid, SettingsError
+
+COMMANDS = ["new", "check", "actions", "schema", "chat", "step", "test", "graph", "run", "demo", "db"]
+
+
+def test_help_names_every_command() -> None:
+    ran = wabot("--help")
+    assert ran.code == 0
+    for command in COMMANDS:
+        assert f" {command} " in ran.out
+
+
+@pytest.mark.parametrize("command", [*COMMANDS[:-1], "db upgrade", "db current"])
+def test_each_command_shows_an_example(command: str) -> None:
+    ran = wabot(*command.split(), "--help")
+    assert ran.code == 0
+    assert f"\n wabot {command}" in ran.out or f"| wabot {command}" in ran.out
+
+
+def test_the_version() -> None:
+    assert wabot("--version").out == f"wabot {package.__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["check", "--nonsense"], ["new"], ["step"]])
+def test_a_command_line_that_makes_no_sense(arguments: list[str]) -> None:
+    ran = wabot(*arguments)
+    assert ran.code == 2
+    assert "Usage: wabot" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_missing_file_is_named() -> None:
+    ran = wabot("step", "/nowhere/flow.yaml")
+    assert (ran.code, ran.out) == (1, "")
+    assert "/nowhere/flow.yaml" in ran.err
+    assert ran.err.startswith("error: ")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom wabot.cli.app import app\n"
+        "heavy = {'sqlalchemy', 'pydantic', 'statemachine', 'babel', 'jinja2', 'ruamel.yaml', 'rich'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def run(*arguments: str, **options: object) -> subprocess.Popen[str]:
+    command = [str(Path(sys.executable).with_name("wabot")), *arguments]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+    )
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    process = run("schema")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    process.wait(timeout=30)
+    assert process.stderr.read() == ""
+    process.stderr.close()
+
+
+def test_an_error_with_findings_shows_each_with_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "flow.yaml"
+    file.write_text("flow: x\n\tstates: {}\n")
+    place = Place(str(file), 2, 2)
+    screen.show_error(
+        FlowInvalid(
+            problems=[
+                Problem(place, "bad-value", "not so", "but so"),
+                Problem(place, "b", "c", severity="warning"),
+            ]
+        )
+    )
+    assert capsys.readouterr().err == (
+        f"{file}:2:2: error: not so  [bad-value]\n"
+        "    2 |     states: {}\n"
+        "      |     ^\n"
+        "   mend: but so\n"
+        f"{file}:2:2: warning: c  [b]\n"
+        "    2 |     states: {}\n"
+        "      |     ^\n"
+    )
+
+
+def test_an_error_with_a_mend(capsys: pytest.CaptureFixture[str]) -> None:
+    screen.show_error(SettingsError("no flow", hint='write flow = "order"'))
+    assert capsys.readouterr().err == 'error: no flow\n  mend: write flow = "order"\n'
+
+
+def test_a_place_without_a_file_has_no_source_line() -> None:
+    assert screen.source_line("/nowhere.yaml", 1) == ""
+    assert screen.source_line(__file__, 10**6) == ""
+
+
+def test_counts() -> None:
+    assert [screen.counted(n, "match", "matches") for n in (0, 1, 2)] == ["0 matches", "1 match", "2 matches"]
+    assert screen.counted(2, "error") == "2 errors"
+
+
+def test_no_colour_is_honoured() -> None:
+    environment = os.environ | {"NO_COLOR": "1", "FORCE_COLOR": "1", "TERM": "xterm"}
+    command = [str(Path(sys.executable).with_name("wabot")), "step", "/nowhere.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert "\x1b[3" not in done.stderr

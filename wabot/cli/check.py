@@ -1,0 +1,158 @@
+"""`wabot check`: every finding of flows, texts, tests and settings, with its place and its mend."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wabot.bootstrap import find_modules, load_settings
+from wabot.cli.screen import counted, show, show_json, show_problems
+from wabot.core.module import bind
+from wabot.engine.check import CheckOptions, check
+from wabot.engine.loader import Source, load_flow
+from wabot.engine.problems import Place, Problem
+from wabot.engine.texts import Texts
+from wabot.errors import FlowError, UsageError
+from wabot.settings import FILE, Settings
+from wabot.testing.files import looks_like_cases, read_cases
+from wabot.testing.places import SUFFIXES, display, project_of
+from wabot.testing.projects import tests_of, text_folders
+
+
+def run(paths: Sequence[Path], *, strict: bool, as_json: bool) -> None:
+    """Print what is found, and leave with 1 where it is an error, or with `strict` anything."""
+    report = Report()
+    for path in paths or [Path()]:
+        report.add(path, explicit=bool(paths))
+    problems = report.sorted
+    errors = sum(problem.severity == "error" for problem in problems)
+    warnings = len(problems) - errors
+    if as_json:
+        show_json(
+            {
+                "errors": errors,
+                "warnings": warnings,
+                "files": len(report.files),
+                "problems": [problem.as_json() for problem in problems],
+            }
+        )
+    else:
+        show_problems(problems)
+        found = f"{counted(errors, 'error')}, {counted(warnings, 'warning')}" if problems else "nothing found"
+        show(f"{counted(len(report.files), 'file')} checked: {found}")
+    if errors or (strict and warnings):
+        raise SystemExit(1)
+
+
+@dataclass(slots=True)
+class Report:
+    """What was checked, and what was found; a finding that two paths lead to counts once."""
+
+    files: set[Path] = field(default_factory=set)
+    problems: set[Problem] = field(default_factory=set)
+
+    @property
+    def sorted(self) -> list[Problem]:
+        return sorted(self.problems, key=lambda problem: (problem.place, problem.code, problem.message))
+
+    def add(self, path: Path, *, explicit: bool = True) -> None:
+        """Check a project, a directory or a file. Raises UsageError where there is nothing to check."""
+        if path.is_file():
+            self._file(path)
+        elif not path.is_dir():
+            raise UsageError(f"there is no {path}", hint="name a flow, a directory or a project")
+        elif (folder := path if (path / FILE).is_file() else None) or not explicit:
+            folder = folder or project_of(path)
+            if folder is None:
+                raise UsageError(
+                    "there is no project here", hint="name a flow's file, or make a project with wabot new"
+                )
+            self._project(load_settings(folder))
+        else:
+            self._directory(path)
+
+    def _file(self, file: Path) -> None:
+        if _is_test(file):
+            self._tests([file])
+            return
+        folder = project_of(file)
+        settings = load_settings(folder) if folder else loose_settings([file])
+        beside = [other for other in settings.flow_files if other.resolve() != file.resolve()]
+        self._flows([file], settings, beside)
+
+    def _project(self, settings: Settings) -> None:
+        self.files.update(path for path in settings.text_files)
+        self._flows(settings.flow_files, settings)
+        self._tests(tests_of(settings))
+
+    def _directory(self, folder: Path) -> None:
+        """A directory that is no project: its flows together, and the projects below it."""
+        files = [path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES and path.is_file()]
+        tests = [path for path in files if _is_test(path)]
+        flows = [path for path in files if path not in tests]
+        projects = sorted(file.parent for file in folder.glob(f"*/{FILE}"))
+        if not files and not projects:
+            raise UsageError(f"there is no flow and no project in {folder}")
+        for project in projects:
+            self._project(load_settings(project))
+        self._tests(tests)
+        if flows:
+            self._flows(flows, loose_settings(flows))
+
+    def _flows(self, files: Sequence[Path], settings: Settings, beside: Sequence[Path] = ()) -> None:
+        """Check these flows; `beside` are there to be named by them, and not themselves looked at."""
+        self.files.update(files)
+        sources, failed = _read(files)
+        others, _ = _read(beside)
+        self.problems.update(failed)
+        texts = Texts.load(settings.text_directories, default=settings.locale, display=display)
+        commands = bind(find_modules(settings.modules)).commands
+        found = check(
+            [*sources, *others], texts, commands, options=CheckOptions(locales=settings.all_locales)
+        )
+        hidden = {source.file for source in others}
+        self.problems.update(
+            problem for problem in [*found, *texts.problems] if problem.place.file not in hidden
+        )
+
+    def _tests(self, files: Sequence[Path]) -> None:
+        for file in files:
+            self.files.add(file)
+            try:
+                read_cases(display(file), file.read_text(encoding="utf-8"))
+            except FlowError as error:
+                self.problems.update(error.problems)
+            except UnicodeDecodeError:
+                self.problems.add(_not_utf8(file))
+
+
+def loose_settings(files: Sequence[Path]) -> Settings:
+    """Settings for flows that are in no project: with the flows and texts that lie beside them."""
+    folder = files[0].absolute().parent
+    beside = [path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES and not _is_test(path)]
+    return Settings(directory=folder, flows=beside, texts=text_folders(files[0]))
+
+
+def _read(files: Iterable[Path]) -> tuple[list[Source], list[Problem]]:
+    """The flows that can be read, and what is wrong with the others."""
+    sources: list[Source] = []
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            sources.append(load_flow(file.read_text(encoding="utf-8"), display(file)))
+        except FlowError as error:
+            problems += error.problems
+        except UnicodeDecodeError:
+            problems.append(_not_utf8(file))
+    return sources, problems
+
+
+def _not_utf8(file: Path) -> Problem:
+    return Problem(Place(display(file)), "not-utf-8", "the file isn't UTF-8", "save it as UTF-8")
+
+
+def _is_test(file: Path) -> bool:
+    """Whether a file holds conversations, and no flow."""
+    try:
+        return looks_like_cases(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        return False

@@ -1,0 +1,135 @@
+"""What a conversation runs on: a project's settings, flows, texts and modules, read once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Self
+
+from pydantic import SecretStr
+
+from wabot.app import App, load_flows, load_texts
+from wabot.bootstrap import build, find_modules
+from wabot.core.module import Module
+from wabot.core.ports import Channel, Clock, Ids
+from wabot.engine.loader import Source as FlowSource
+from wabot.engine.loader import load_flow
+from wabot.engine.texts import Texts
+from wabot.errors import FlowError, UsageError
+from wabot.settings import FILE, Settings, load_settings
+from wabot.testing.fakes import FakeChannel, ManualClock, SequentialIds
+from wabot.testing.places import SUFFIXES, display, project_of
+
+Source = Path | str
+IN_MEMORY = "sqlite://"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project, or a single flow with what lies beside it.
+
+    `text` is a flow that is in no file. Settings of the environment are left out, so that tests
+    mean the same everywhere.
+    """
+
+    settings: Settings
+    text: str = ""
+
+    @classmethod
+    def open(cls, source: Source) -> Self:
+        """`source` is a project's directory, a flow's file, or the YAML text of a flow.
+
+        Raises UsageError where there is no such thing, SettingsError for settings that are wrong.
+        """
+        if isinstance(source, str) and "\n" in source:
+            settings = Settings(directory=Path(gettempdir()), flows=[], texts=[])
+            return cls(settings, source)
+        path = Path(source)
+        if path.is_dir():
+            if not (path / FILE).is_file():
+                raise UsageError(f"{path} is no project", hint=f"a project has a {FILE}; wabot new makes one")
+            return cls(load_settings(path, environment={}))
+        if not path.is_file():
+            raise UsageError(
+                f"there is no {path}", hint="name a project, a flow's file, or give a flow's text"
+            )
+        return cls(settings_of_flow(path, environment={}))
+
+    @cached_property
+    def sources(self) -> list[FlowSource]:
+        """Raises FlowInvalid with the findings of all files."""
+        if self.text:
+            return [load_flow(self.text, "flow.yaml")]
+        return load_flows(self.settings)
+
+    @cached_property
+    def texts(self) -> Texts:
+        return load_texts(self.settings)
+
+    @cached_property
+    def modules(self) -> list[Module]:
+        return find_modules(self.settings.modules)
+
+    def verify(self) -> None:
+        """Put the app together once. Raises what keeps it from running: FlowInvalid, SettingsError."""
+        self.app(FakeChannel(), ManualClock(), SequentialIds()).bind().close()
+
+    def app(
+        self, channel: Channel, clock: Clock, ids: Ids, *, flow: str | None = None, database: str = IN_MEMORY
+    ) -> App:
+        """An app of this project, not bound yet; `flow` starts the conversations."""
+        chosen: dict[str, object] = {"database": SecretStr(database)}
+        if flow:
+            chosen["flow"] = flow
+        return build(
+            self.settings.model_copy(update=chosen),
+            modules=self.modules,
+            channel=channel,
+            clock=clock,
+            ids=ids,
+            sources=self.sources,
+            texts=self.texts,
+        )
+
+
+def settings_of_flow(file: Path, environment: dict[str, str] | None = None) -> Settings:
+    """The settings under which a flow's file runs: its project's, or defaults with its neighbours.
+
+    A neighbour that can't be read is left out; the flow itself may be wrong still.
+    """
+    folder = project_of(file)
+    if folder is None:
+        beside = [other for other in sorted(file.parent.iterdir()) if other != file and _is_flow(other)]
+        settings = Settings(
+            directory=file.parent.absolute(), flows=[file.absolute(), *beside], texts=text_folders(file)
+        )
+    else:
+        settings = load_settings(folder, environment=environment)
+        known = [path.resolve() for path in settings.flow_files]
+        if file.resolve() not in known:
+            settings = settings.model_copy(update={"flows": [*settings.flows, file.absolute()]})
+    flow = load_flow(file.read_text(encoding="utf-8"), display(file)).flow
+    return settings.model_copy(update={"flow": flow})
+
+
+def text_folders(file: Path) -> list[Path]:
+    """Where the texts of a flow that is in no project may lie: beside it, or beside its directory."""
+    home = file.absolute().parent
+    return [folder for folder in (home.parent / "texts", home / "texts") if folder.is_dir()]
+
+
+def _is_flow(file: Path) -> bool:
+    if file.suffix not in SUFFIXES or not file.is_file():
+        return False
+    try:
+        load_flow(file.read_text(encoding="utf-8"), file.name)
+    except (FlowError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def tests_of(settings: Settings) -> Sequence[Path]:
+    """The test files of a project."""
+    folder = settings.path(Path("tests"))
+    return sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES) if folder.is_dir() else []
