@@ -1,6 +1,6 @@
 """A conversation between two events: complete, small, and JSON."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 from wabot.core.json import from_plain, to_plain
@@ -97,6 +97,23 @@ class State:
             )
         except (KeyError, TypeError) as error:
             raise StateError(f"the stored state is damaged: {error}") from error
+
+
+def copied(state: State) -> State:
+    """A state of its own to work on. Variables' values are shared: nothing changes them in place."""
+    frames = [
+        replace(
+            frame,
+            configuration=list(frame.configuration),
+            history=dict(frame.history),
+            variables=dict(frame.variables),
+            sent={path: replace(sent) for path, sent in frame.sent.items()},
+            timers=list(frame.timers),
+            invokes=list(frame.invokes),
+        )
+        for frame in state.frames
+    ]
+    return State(frames, state.counter, state.locale, state.status)
 
 
 def _frame_to_json(frame: Frame) -> dict[str, Any]:

@@ -1,0 +1,38 @@
+"""An event while it is being worked on."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from wabot.engine.chart import Edge, Spot
+
+Hearing = Literal["all", "asking", "intents"]
+"""Which transitions may take an event: every one; those of the asking state, those below it and
+those with an intent; or only those with an intent."""
+
+
+@dataclass(slots=True, eq=False)
+class Occurrence:
+    """`name` and `data` are what the author sees, `id` what the chart knows the event by.
+
+    `taken` becomes true as soon as a transition takes it.
+    """
+
+    name: str
+    id: str
+    data: Any = None
+    kind: Literal["external", "internal", "platform"] = "external"
+    send_id: str | None = None
+    hearing: Hearing = "all"
+    asking: "Spot | None" = None
+    taken: bool = False
+    error: Exception | None = None
+
+    def heard_by(self, edge: "Edge") -> bool:
+        if self.hearing == "all" or edge.intent is not None:
+            return True
+        return self.hearing == "asking" and self.asking is not None and self.asking.id in edge.spot.lineage
+
+    def as_data(self) -> dict[str, Any]:
+        """`event` as expressions see it."""
+        return {"name": self.name, "data": self.data, "type": self.kind, "sendid": self.send_id}

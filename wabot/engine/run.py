@@ -1,0 +1,451 @@
+"""One event on the stack of flows: budgets, effects, and what follows each macrostep."""
+
+from collections import deque
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from wabot.core.messages import Inbound, Outbound
+from wabot.engine.asking import Question
+from wabot.engine.chart import Chart, Spot, in_document_order
+from wabot.engine.effects import CancelInvoke, CancelTimer, Effect, Log, Say, StartInvoke, StartTimer
+from wabot.engine.invoking import FLOW, Invocation, started
+from wabot.engine.occurrence import Occurrence
+from wabot.engine.play import Play, over_budget
+from wabot.engine.problems import Path
+from wabot.engine.saying import Message
+from wabot.engine.state import Frame, OpenInvoke, OpenTimer, Sent, State
+from wabot.engine.step import Context, Limits, Step, Trace
+from wabot.errors import ExpressionError
+
+if TYPE_CHECKING:
+    from wabot.engine.library import Library
+
+
+class Open(NamedTuple):
+    """A question that waits for its answer."""
+
+    spot: Spot
+    question: Question
+    sent: Sent
+
+
+SAID = "/said"
+"""Ends the key of what a state showed outside its own question."""
+
+
+class Run:
+    """Works on a copy of the state; nothing of it is kept where an error gets out."""
+
+    def __init__(
+        self, library: "Library", limits: Limits, state: State, context: Context, message: Inbound | None
+    ) -> None:
+        self.library = library
+        self.limits = limits
+        self.state = state
+        self.context = context
+        self.message = message
+        self.effects: list[Effect] = []
+        self.trace: list[Trace] | None = [] if context.trace else None
+        self.queue: deque[tuple[Play, Occurrence]] = deque()
+        self.command = ""
+        self.locale = state.locale or context.locale
+        self.scope: dict[str, Any] = {
+            "message": None if message is None else message_data(message),
+            "answer": None,
+            "contact": context.contact,
+            "business": context.business,
+            "now": context.now,
+            "today": context.now.date(),
+            "_locale": self.locale,
+            "_currency": context.currency,
+        }
+        self.plays: list[Play] = []
+        self._resumed = False
+        self._asked = False
+        self._intents: dict[Chart, frozenset[str]] = {}
+        self._microsteps = 0
+        self._actions = 0
+        self._invokes = 0
+        self._messages = 0
+        self._rendered = 0
+
+    def open(self) -> None:
+        """Take up the flows of the state. Raises StateError where they don't fit their charts."""
+        for frame in self.state.frames:
+            self._play(frame)
+
+    def _play(self, frame: Frame) -> Play:
+        play = Play(self, frame, self.library.chart(frame.flow, frame.version))
+        self.plays.append(play)
+        return play
+
+    def close(self) -> None:
+        """Give the machines back; only after a run that ended well."""
+        for play in self.plays:
+            play.release()
+
+    def finish(self, *, handled: bool) -> Step:
+        """The step; after a flow digressed to has ended, the open question is put again first."""
+        if self._resumed and not self._asked and self.state.status == "running":
+            self._resumed = False
+            self.ask_again()
+        self.close()
+        return Step(self.state, self.effects, handled, self.trace or [])
+
+    def fire(self, play: Play, timer: OpenTimer) -> bool:
+        """A timer is due; whether a transition took it."""
+        play.frame.timers.remove(timer)
+        if not timer.state:
+            id = play.chart.event_id(timer.event, play.chart.root)
+            return self.dispatch(play, Occurrence(timer.event, id, timer.data, send_id=timer.id))
+        spot = play.chart.spot(timer.state)
+        after = next((after for after in spot.timers if after.written == timer.data), None)
+        if after is None:
+            return False
+        return self.dispatch(play, Occurrence(f"timer.{timer.id}", after.event))
+
+    def push(self, flow: str, data: Mapping[str, Any], caller: str, *, lenient: bool = False) -> Play:
+        """Start a flow on top of the stack. Raises UnknownName for one that isn't there."""
+        if len(self.state.frames) >= self.limits.depth:
+            below = self.plays[-1]
+            raise over_budget(below, "flows on the stack", self.limits.depth)
+        chart = self.library.newest(flow)
+        frame = Frame(chart.flow, chart.version, caller=caller)
+        self.state.frames.append(frame)
+        play = self._play(frame)
+        play.declare(data, lenient=lenient)
+        play.start()
+        self.after(play)
+        return play
+
+    def dispatch(self, play: Play, occurrence: Occurrence) -> bool:
+        """Run one event, and what follows from it, to the end; whether a transition took it."""
+        play.send(occurrence)
+        self.after(play)
+        self.drain()
+        return occurrence.taken
+
+    def offer(self, name: str, data: Any = None, *, below: Play | None = None) -> bool:
+        """Give an event to the top flow, then, where nothing there takes it, to the one below, …"""
+        start = len(self.plays) if below is None else self.plays.index(below) + 1
+        for play in reversed(self.plays[:start]):
+            if self.dispatch(play, Occurrence(name, play.chart.event_id(name, play.chart.root), data)):
+                return True
+        return False
+
+    def drain(self) -> None:
+        """Run the events that flows sent, in the order sent."""
+        while self.queue:
+            play, occurrence = self.queue.popleft()
+            if play.alive:
+                play.send(occurrence)
+                self.after(play)
+
+    def after(self, play: Play) -> None:
+        """What follows a macrostep: questions, timers and invokes of the states entered; the end."""
+        play.settle()
+        if play.left:
+            play.left = False
+            self._drop_digressions(play)
+        if play.ended:
+            self._end(play)
+            return
+        entered = in_document_order(play.entered)
+        play.entered.clear()
+        for spot in entered:
+            self._begin(play, spot)
+        digressions, play.digressions = play.digressions, []
+        for flow, data in digressions:
+            self.count_invoke(play)
+            self.push(flow, data, "")
+
+    def _begin(self, play: Play, spot: Spot) -> None:
+        for timer in spot.timers:
+            id = f"{spot.path}.{timer.written}"
+            self._start_timer(play, id, timer.delay, state=spot.path, data=timer.written)
+        if spot.question is not None:
+            self.ask(play, spot, spot.question)
+        for invocation in spot.invocations:
+            self._invoke(play, spot, invocation)
+
+    def _invoke(self, play: Play, spot: Spot, invocation: Invocation) -> None:
+        self.count_invoke(play)
+        try:
+            arguments = started(play, invocation)
+            target = invocation.target(play) if invocation.target else None
+            if invocation.idlocation:
+                play.assign(invocation.idlocation, invocation.id, invocation.where)
+        except ExpressionError as error:
+            if not play.chart.catches("error.execution"):
+                raise
+            self._queue_error(play, error)
+            return
+        key = f"{invocation.id}#{self.next_number()}"
+        play.frame.invokes.append(OpenInvoke(key, invocation.id, invocation.kind, spot.path))
+        if invocation.kind == FLOW:
+            self.push(str(target), arguments, key, lenient=invocation.lenient)
+        else:
+            self.effects.append(StartInvoke(invocation.id, key, invocation.kind, arguments))
+
+    def _queue_error(self, play: Play, error: ExpressionError) -> None:
+        self.effects.append(Log("error.execution", error.message))
+        occurrence = Occurrence(
+            "error.execution", "e.error.execution", {"message": error.message}, "platform", error=error
+        )
+        self.queue.append((play, occurrence))
+
+    def _end(self, play: Play) -> None:
+        index = self.plays.index(play)
+        self._drop(self.plays[index + 1 :])
+        self._stop(play)
+        if index == 0:
+            self.state.status = "ended"
+            play.frame.sent.clear()
+            self.queue.clear()
+            return
+        self._remove(play)
+        below = self.plays[index - 1]
+        if not play.frame.caller:
+            self._resumed = True
+            return
+        owner, open_invoke = self.find_invoke(play.frame.caller)
+        if owner is None or open_invoke is None:
+            below.left = False
+            return
+        self.returned(owner, open_invoke, play.result)
+
+    def returned(self, play: Play, done: OpenInvoke, data: Any, *, failed: bool = False) -> Occurrence:
+        """An invoke has come back: store its result and queue its event."""
+        play.frame.invokes.remove(done)
+        spot = play.chart.spot(done.state)
+        invocation = next((i for i in spot.invocations if i.id == done.id), None)
+        if invocation is not None and invocation.into and not failed:
+            play.assign(invocation.into, data, invocation.where)
+        name = f"{'error' if failed else 'done'}.invoke.{done.id}"
+        occurrence = Occurrence(name, f"e.{name}", data)
+        self.queue.append((play, occurrence))
+        return occurrence
+
+    def find_invoke(self, key: str) -> tuple[Play | None, OpenInvoke | None]:
+        for play in self.plays:
+            for invoke in play.frame.invokes:
+                if invoke.key == key:
+                    return play, invoke
+        return None, None
+
+    def leave(self, play: Play, path: str) -> None:
+        """A state is left: what it started is not wanted any more."""
+        frame = play.frame
+        if frame.sent:
+            frame.sent.pop(path, None)
+            frame.sent.pop(path + SAID, None)
+        for timer in [timer for timer in frame.timers if timer.state == path]:
+            self._cancel_timer(frame, timer)
+        for invoke in [invoke for invoke in frame.invokes if invoke.state == path]:
+            self._cancel_invoke(play, invoke)
+
+    def _cancel_timer(self, frame: Frame, timer: OpenTimer) -> None:
+        frame.timers.remove(timer)
+        for effect in self.effects:
+            if isinstance(effect, StartTimer) and effect.key == timer.key:
+                self.effects.remove(effect)
+                return
+        self.effects.append(CancelTimer(timer.key))
+
+    def _cancel_invoke(self, play: Play, invoke: OpenInvoke) -> None:
+        play.frame.invokes.remove(invoke)
+        if invoke.kind == FLOW:
+            called = [other for other in self.plays if other.frame.caller == invoke.key]
+            self._drop(called)
+            return
+        for effect in self.effects:
+            if isinstance(effect, StartInvoke) and effect.key == invoke.key:
+                self.effects.remove(effect)
+                return
+        self.effects.append(CancelInvoke(invoke.key))
+
+    def _drop(self, plays: list[Play]) -> None:
+        """Take flows off the stack, with those that they called and those digressed to from them."""
+        for play in plays:
+            if not play.alive:
+                continue
+            self._drop_digressions(play)
+            self._stop(play)
+            self._remove(play)
+
+    def _drop_digressions(self, play: Play) -> None:
+        while True:
+            index = self.plays.index(play)
+            above = self.plays[index + 1 : index + 2]
+            if not above or above[0].frame.caller:
+                return
+            self._drop(above)
+
+    def _stop(self, play: Play) -> None:
+        """Cancel all that the flow has under way."""
+        for timer in list(play.frame.timers):
+            self._cancel_timer(play.frame, timer)
+        for invoke in list(play.frame.invokes):
+            self._cancel_invoke(play, invoke)
+
+    def _remove(self, play: Play) -> None:
+        play.alive = False
+        self.plays.remove(play)
+        self.state.frames = [frame for frame in self.state.frames if frame is not play.frame]
+        play.release()
+
+    def _start_timer(
+        self, play: Play, id: str, delay: timedelta, *, event: str = "", state: str = "", data: Any = None
+    ) -> None:
+        key = f"{id}#{self.next_number()}"
+        play.frame.timers.append(OpenTimer(key, id, event, state, data))
+        self.effects.append(StartTimer(id, key, delay))
+
+    def start_send(self, play: Play, event: str, data: Any, delay: timedelta, id: str | None) -> None:
+        """A delayed `send`: a timer that no state owns."""
+        self._start_timer(play, id or f"send.{self.next_number()}", delay, event=event, data=data)
+
+    def cancel_sends(self, play: Play, id: str) -> None:
+        for timer in [timer for timer in play.frame.timers if timer.id == id and not timer.state]:
+            self._cancel_timer(play.frame, timer)
+
+    def deliver(
+        self, play: Play, event: str, data: Any, target: str, send_id: str | None, spot: Spot, where: str
+    ) -> None:
+        """A `send` without delay. Raises ExpressionError for a target that is none."""
+        if target in ("", "#_scxml_" + play.scope["_sessionid"]):
+            id = play.chart.event_id(event, spot)
+            self.queue.append((play, Occurrence(event, id, data, send_id=send_id)))
+        elif target in ("#_internal", "internal"):
+            play.raise_event(event, data, spot)
+        elif target in ("#_parent", "parent"):
+            owner, _ = self.find_invoke(play.frame.caller)
+            self._deliver_to(owner, play, event, data)
+        elif target.startswith("#_"):
+            keys = {invoke.key for invoke in play.frame.invokes if invoke.id == target[2:]}
+            called = next((other for other in self.plays if other.frame.caller in keys), None)
+            self._deliver_to(called, play, event, data)
+        else:
+            raise ExpressionError(f'{where}: "{target}" is no target', hint="#_internal, #_parent or none")
+
+    def _deliver_to(self, receiver: Play | None, sender: Play, event: str, data: Any) -> None:
+        if receiver is None:
+            sender.raise_event("error.communication", {"event": event}, sender.chart.root)
+            return
+        id = receiver.chart.event_id(event, receiver.chart.root)
+        self.queue.append((receiver, Occurrence(event, id, data)))
+
+    def say(self, play: Play, message: Message, path: str) -> None:
+        number = self.next_number() if message.has_options else 0
+        outbound, kind, options = message.render(play, number)
+        if options:
+            play.frame.sent[path + SAID] = Sent(number, kind, options)
+        self.put(play, outbound, path)
+
+    def ask(self, play: Play, spot: Spot, question: Question, *, again: Sent | None = None) -> None:
+        """Put a state's question; `again` is its earlier showing, whose number it keeps."""
+        number = again.number if again else self.next_number()
+        outbound, kind, options = question.message.render(play, number)
+        attempts = again.attempts if again else 0
+        play.frame.sent[spot.path] = Sent(number, kind, options, ask=True, attempts=attempts)
+        self._asked = True
+        self.put(play, outbound, spot.path)
+
+    def open_question(self, play: Play) -> Open | None:
+        """The latest question of the flow that still waits."""
+        waiting = [(sent.number, path) for path, sent in play.frame.sent.items() if sent.ask]
+        if not waiting:
+            return None
+        path = max(waiting)[1]
+        spot = play.chart.spot(path)
+        return Open(spot, spot.question, play.frame.sent[path]) if spot.question else None
+
+    def ask_again(self) -> None:
+        """Put the open question once more."""
+        for play in reversed(self.plays):
+            asked = self.open_question(play)
+            if asked is not None:
+                self.ask(play, asked.spot, asked.question, again=asked.sent)
+                return
+
+    def put(self, play: Play, outbound: Outbound, path: str) -> None:
+        self._messages += 1
+        if self._messages > self.limits.messages:
+            raise over_budget(play, "messages", self.limits.messages)
+        self._count_rendered(play, outbound.text, outbound.header, outbound.footer)
+        self.effects.append(Say(outbound, play.frame.flow, path))
+
+    def put_text(self, key: str) -> None:
+        """One of wabot's own texts."""
+        play = self.plays[-1]
+        text = self.library.texts.render(key, play.scope, self.locale)
+        self.put(play, Outbound(text=text), "")
+
+    def next_number(self) -> int:
+        self.state.counter += 1
+        return self.state.counter
+
+    def call(self, command: str, arguments: dict[str, Any]) -> Any:
+        self.command = command
+        return self.context.commands.run(command, arguments)
+
+    def speak(self, locale: str) -> None:
+        self.state.locale = self.locale = self.scope["_locale"] = locale
+        self._intents.clear()
+        for play in self.plays:
+            play.scope["_locale"] = locale
+
+    def intents_of(self, play: Play) -> frozenset[str]:
+        """The flow's intents that the contact's message is a phrase of."""
+        if self.message is None:
+            return frozenset()
+        found = self._intents.get(play.chart)
+        if found is None:
+            found = frozenset(play.chart.intents.match(self.scope["message"]["text"], self.locale))
+            self._intents[play.chart] = found
+        return found
+
+    def count_microstep(self, play: Play) -> None:
+        self._microsteps += 1
+        if self._microsteps > self.limits.microsteps:
+            raise over_budget(play, "microsteps", self.limits.microsteps)
+
+    def count_action(self, play: Play) -> None:
+        self._actions += 1
+        if self._actions > self.limits.actions:
+            raise over_budget(play, "actions", self.limits.actions)
+
+    def count_invoke(self, play: Play) -> None:
+        self._invokes += 1
+        if self._invokes > self.limits.invokes:
+            raise over_budget(play, "invokes", self.limits.invokes)
+
+    def measured(self, play: Play, value: Any) -> Any:
+        """`value`, counted where it is rendered text."""
+        if isinstance(value, str):
+            self._count_rendered(play, value)
+        return value
+
+    def _count_rendered(self, play: Play, *texts: str) -> None:
+        self._rendered += sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
+        if self._rendered > self.limits.rendered_bytes:
+            raise over_budget(play, "bytes of text", self.limits.rendered_bytes)
+
+    def note(self, kind: Any, play: Play, path: Path, text: str, value: Any = None) -> None:
+        if self.trace is not None:
+            self.trace.append(Trace(kind, play.chart.written_in, path, text, value))
+
+
+def message_data(message: Inbound) -> dict[str, Any]:
+    """`message` as expressions see it."""
+    return {
+        "kind": str(message.kind),
+        "text": message.text or message.title,
+        "title": message.title,
+        "name": message.name,
+        "sender": message.sender,
+        "media": None if message.media is None else message.media.model_dump(),
+        "location": None if message.location is None else message.location.model_dump(),
+        "raw": message.raw,
+    }
