@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import contextmanager
 from datetime import date
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -12,7 +13,7 @@ from wabot.core.json import to_plain
 from wabot.core.messages import Outbound
 from wabot.core.module import Contact
 from wabot.core.ports import Clock, Ids
-from wabot.errors import BudgetExceeded, ConfigurationError, TurnError, UnknownName
+from wabot.errors import BudgetExceeded, ConfigurationError, TurnError
 from wabot.pipeline.turn import Turn
 from wabot.pipeline.world import World
 
@@ -49,6 +50,10 @@ class OpenCall:
     @property
     def ids(self) -> Ids:
         return self._world.ids
+
+    @property
+    def today(self) -> date:
+        return self._world.local(self._world.clock.now()).date()
 
     @property
     def contact(self) -> Contact | None:
@@ -93,9 +98,8 @@ class OpenCall:
 
     def text(self, key: str, values: Mapping[str, Any]) -> str:
         locale = self._locale
-        if self._world.texts.get(key, locale) is None:
-            raise UnknownName(f'there is no text "{key}"')
-        return self._world.texts.render(key, {**self._world.scope(self._contact, locale), **values}, locale)
+        scope = {**self._world.scope(self._contact, locale), **values}
+        return self._world.texts.find(key, locale).render(scope)
 
     @property
     def _locale(self) -> str:

@@ -60,7 +60,7 @@ def _apology(world: World, turn: Turn) -> Outbound | None:
     """Nobody waits for what a timer does, so it fails without a word to the contact."""
     locale = turn.locale or world.business.locale
     try:
-        text = world.texts.render(APOLOGY, world.scope(turn.contact, locale), locale)
+        text = world.texts.find(APOLOGY, locale).render(world.scope(turn.contact, locale))
     except TurnError as error:
         get_logger().error("apology", **describe(error))
         return None

@@ -44,7 +44,8 @@ def _run(world: World, turn: Turn) -> Step | None:
     if received.message is None:
         return None
     drop_open(work.session, turn.conversation_id, work.now)
-    return world.engine.start(world.flow_of(work.conversation.sender), context, message=received.message)
+    flow, counter = world.flow_of(work.conversation.sender), work.conversation.counter
+    return world.engine.start(flow, context, message=received.message, counter=counter)
 
 
 def _received(turn: Turn) -> Received:

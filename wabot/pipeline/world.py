@@ -14,10 +14,11 @@ from wabot.core.module import Contact, Registry
 from wabot.core.ports import Clock, Ids
 from wabot.engine.state import State
 from wabot.engine.step import Context, Event, Step
+from wabot.engine.texts import Texts
 
 
 class Interpreter(Protocol):
-    """What the pipeline asks of `engine.Engine`."""
+    """What the pipeline asks of `engine.engine.Engine`."""
 
     def start(
         self,
@@ -25,16 +26,9 @@ class Interpreter(Protocol):
         context: Context,
         *,
         message: Inbound | None = None,
-        data: Mapping[str, Any] | None = None,
+        counter: int = 0,
     ) -> Step: ...
     def handle(self, state: State, event: Event, context: Context) -> Step: ...
-
-
-class TextSource(Protocol):
-    """What the pipeline asks of `engine.texts.Texts`."""
-
-    def get(self, key: str, locale: str) -> object | None: ...
-    def render(self, text: str, scope: Mapping[str, Any], locale: str) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +55,7 @@ class World:
     ids: Ids
     registry: Registry
     engine: Interpreter
-    texts: TextSource
+    texts: Texts
     business: Business
     flow: str
     flows: Mapping[str, str] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Select, select, update
+from sqlalchemy.orm import Session
 
 from wabot.core.database import Database, Row, lock
 from wabot.core.module import Contact
@@ -73,6 +74,14 @@ def _view(row: ConversationRow, contact: ContactRow, locale: str) -> Conversatio
         version=row.version,
         last_message_at=row.last_message_at,
     )
+
+
+def contact(session: Session, phone: str, locale: str) -> Contact:
+    """Raises UnknownName for a number that never wrote and was never imported."""
+    row = session.scalars(select(ContactRow).where(ContactRow.phone == phone)).one_or_none()
+    if row is None:
+        raise UnknownName(f"there is no contact {phone}")
+    return Contact(row.id, row.phone, row.name, row.locale or locale)
 
 
 def events(database: Database, conversation_id: int) -> Sequence[InboundRow]:

@@ -1,0 +1,368 @@
+"""The app: everything put together, bound once, and then at work."""
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pydantic import BaseModel
+
+from wabot.core.database import Database
+from wabot.core.messages import Inbound
+from wabot.core.migrate import pending, upgrade
+from wabot.core.module import Module, Registry, bind
+from wabot.core.ports import Channel, Clock, Doorbell, Ids, NoDoorbell, RandomIds, SystemClock
+from wabot.core.tables import EffectRow, InboundRow, OutboxRow, TimerRow
+from wabot.engine.check import CheckOptions, check
+from wabot.engine.engine import Engine
+from wabot.engine.library import Library
+from wabot.engine.loader import Source, load_flow
+from wabot.engine.problems import Place, Problem, did_you_mean
+from wabot.engine.texts import Texts
+from wabot.errors import (
+    ConfigurationError,
+    DuplicateName,
+    FlowError,
+    FlowInvalid,
+    Frozen,
+    RecordError,
+    SettingsError,
+)
+from wabot.pipeline import (
+    Business,
+    Middleware,
+    Pipeline,
+    World,
+    make_errors,
+    make_flow,
+    make_logging,
+    make_session,
+)
+from wabot.pipeline.call import OpenCall
+from wabot.runtime import Drained, Sender, SendPolicy, Sweep, Sweeper, accept, finish, next_due, queries
+from wabot.runtime.accept import RESERVED_CHANNELS
+from wabot.runtime.queries import ConversationView
+from wabot.runtime.sweep import Stop
+from wabot.settings import Settings
+
+
+class App:
+    """Collects modules, channels and middleware; `bind` freezes them and opens the database.
+
+        with App(settings, modules=[orders], channel=channel).bind() as app:
+            app.accept(message)
+            app.drain()
+
+    `sources` and `texts` are the flows and what they say; by default those that the settings name.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        modules: Iterable[Module] = (),
+        channel: Channel | None = None,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        sources: Sequence[Source] | None = None,
+        texts: Texts | None = None,
+        doorbell: Doorbell | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.ids = ids or RandomIds()
+        self._modules = list(modules)
+        self._channels: dict[str, Channel] = {}
+        self._sources = sources
+        self._texts = texts
+        self._doorbell = doorbell or NoDoorbell()
+        self._bound: _Bound | None = None
+        self._added: list[Middleware] = []
+        if channel is not None:
+            self.channel(channel)
+
+    def module(self, module: Module) -> None:
+        """Add a module."""
+        self._still_open(f'the module "{module.name}"')
+        self._modules.append(module)
+
+    def channel(self, channel: Channel) -> None:
+        """Add a way to the contacts."""
+        self._still_open(f'the channel "{channel.name}"')
+        if channel.name in RESERVED_CHANNELS:
+            raise ConfigurationError(f'no channel may be called "{channel.name}"')
+        if channel.name in self._channels:
+            raise DuplicateName(f'two channels are called "{channel.name}"')
+        self._channels[channel.name] = channel
+
+    def use(self, middleware: Middleware) -> None:
+        """Add a middleware between the session and the flow, inside of those added before."""
+        self._still_open("this middleware")
+        self._added.append(middleware)
+
+    def bind(self) -> Self:
+        """Freeze the app: check its flows, read its modules' settings, open and upgrade its database.
+
+        Raises FlowInvalid with every finding, SettingsError, DuplicateName, or RecordError where a
+        database that isn't SQLite wants `wabot db upgrade`.
+        """
+        if self._bound is not None:
+            return self
+        settings = self.settings
+        registry = bind(self._modules)
+        settings.know_sections(list(registry.modules))
+        sections = _sections(settings, registry)
+        library = self._checked_library(registry)
+        flow = _starting_flow(settings, library)
+        database = Database(settings.database_url)
+        try:
+            _prepare(database, self._modules)
+            key = settings.log_key.get_secret_value().encode() if settings.log_key else secrets.token_bytes()
+            world = World(
+                database=database,
+                clock=self.clock,
+                ids=self.ids,
+                registry=registry,
+                engine=Engine(library),
+                texts=library.texts,
+                business=_business(settings),
+                flow=flow,
+                flows=settings.senders,
+                settings=sections,
+                tries=settings.runtime.tries,
+                log_key=key,
+            )
+            self._bound = _Bound(world, library, self._pipeline(world), self._sender(world))
+        except BaseException:
+            database.close()
+            raise
+        return self
+
+    def close(self) -> None:
+        """Let go of the database. What was committed stays; what is due is found at the next start."""
+        if self._bound is not None:
+            self._bound.world.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """Its `names` are the middleware in their order."""
+        return self._ready.pipeline
+
+    @property
+    def library(self) -> Library:
+        return self._ready.library
+
+    @property
+    def registry(self) -> Registry:
+        return self._ready.world.registry
+
+    @property
+    def database(self) -> Database:
+        return self._ready.world.database
+
+    def accept(self, message: Inbound) -> bool:
+        """Commit a message of a contact; False where it was accepted before. Its turn comes later."""
+        world = self._ready.world
+        conversation_id = accept(world.database, world.clock, world.ids, message)
+        if conversation_id is None:
+            return False
+        self._doorbell.ring(conversation_id)
+        return True
+
+    def drain(self, stop: Stop = lambda: False) -> Drained:
+        """Do everything that is due, in this thread: timers, turns, messages out.
+
+        `stop` is asked between two pieces of work. Effects (`http`, a module's own) aren't run: they
+        stay pending until `finish_effect`.
+        """
+        bound = self._ready
+        return Sweep(bound.world, bound.pipeline, bound.sender).drain(stop)
+
+    def sweeper(self) -> Sweeper:
+        """What drains this app for as long as it runs; from now on `accept` rings it."""
+        sweeper = Sweeper(self.drain, self.settings.runtime.sweep.total_seconds())
+        self._doorbell = sweeper
+        return sweeper
+
+    def next_due(self) -> datetime | None:
+        """When there is something to do next, or was already; None where nothing waits."""
+        return next_due(self.database)
+
+    def run(self, command: str, arguments: Mapping[str, Any], *, phone: str | None = None) -> Any:
+        """Run a module's command outside of any conversation, in a transaction of its own.
+
+        `phone` is the contact that it is for. Raises what the command raises, and nothing has changed.
+        """
+        world = self._ready.world
+        with world.database.transaction() as session:
+            contact = queries.contact(session, phone, world.business.locale) if phone else None
+            result = OpenCall(world, session, contact=contact).run(command, arguments)
+            session.commit()
+        return result
+
+    def finish_effect(self, effect_id: int, data: Any = None, *, failed: bool = False) -> bool:
+        """Give the flow the result of an effect, or its failure; False where it was finished before.
+
+        An agent hands the conversation back in this way.
+        """
+        world = self._ready.world
+        conversation_id = finish(world.database, world.clock, world.ids, effect_id, data, failed=failed)
+        if conversation_id is None:
+            return False
+        self._doorbell.ring(conversation_id)
+        return True
+
+    def conversation(
+        self, phone: str, *, channel: str | None = None, sender: str | None = None
+    ) -> ConversationView | None:
+        """The first conversation with this contact, of the channel and our sender where they are given."""
+        found = queries.conversations(
+            self.database, phone=phone, channel=channel, sender=sender, locale=self.settings.locale, limit=1
+        )
+        return found[0] if found else None
+
+    def conversations(self, limit: int = 1000) -> list[ConversationView]:
+        return queries.conversations(self.database, locale=self.settings.locale, limit=limit)
+
+    def events(self, conversation_id: int) -> Sequence[InboundRow]:
+        """Everything that happened to a conversation, in order; a failed one with its error."""
+        return queries.events(self.database, conversation_id)
+
+    def outbox(self, conversation_id: int) -> Sequence[OutboxRow]:
+        """Everything said to the contact, in order, with what became of it."""
+        return queries.outbox(self.database, conversation_id)
+
+    def timers(self, conversation_id: int) -> Sequence[TimerRow]:
+        """The open timers, the next one first."""
+        return queries.timers(self.database, conversation_id)
+
+    def effects(self, conversation_id: int, *, pending: bool = False) -> Sequence[EffectRow]:
+        """What was asked for outside the turn, in order; with `pending` only what is still open."""
+        return queries.effects(self.database, conversation_id, pending=pending)
+
+    def reset(self, conversation_id: int) -> None:
+        """Forget where the conversation is: its next message starts the flow anew."""
+        queries.reset(self.database, self.clock, conversation_id)
+
+    @property
+    def _ready(self) -> "_Bound":
+        if self._bound is None:
+            raise ConfigurationError("the app is not bound yet", hint="call app.bind() first")
+        return self._bound
+
+    def _still_open(self, what: str) -> None:
+        if self._bound is not None:
+            raise Frozen(f"the app is bound: {what} comes too late")
+
+    def _checked_library(self, registry: Registry) -> Library:
+        sources = load_flows(self.settings) if self._sources is None else list(self._sources)
+        texts = load_texts(self.settings) if self._texts is None else self._texts
+        options = CheckOptions(locales=self.settings.all_locales)
+        problems = check(sources, texts, registry.commands, options=options)
+        errors = [problem for problem in problems if problem.severity == "error"]
+        if errors:
+            raise FlowInvalid(problems=errors)
+        return Library(sources, texts)
+
+    def _pipeline(self, world: World) -> Pipeline:
+        pipeline = Pipeline(
+            [make_logging(world), make_errors(world), make_session(world)], [make_flow(world)]
+        )
+        for middleware in self._added:
+            pipeline.add(middleware)
+        pipeline.freeze()
+        return pipeline
+
+    def _sender(self, world: World) -> Sender:
+        runtime = self.settings.runtime
+        policy = SendPolicy(lease=runtime.lease, grace=runtime.grace, give_up=runtime.give_up)
+        return Sender(world.database, world.clock, self._channels, policy, world.log_key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    world: World
+    library: Library
+    pipeline: Pipeline
+    sender: Sender
+
+
+def load_flows(settings: Settings) -> list[Source]:
+    """The flows that the settings name. Raises FlowInvalid with the findings of all files."""
+    sources: list[Source] = []
+    problems: list[Problem] = []
+    for file in settings.flow_files:
+        try:
+            sources.append(load_flow(file.read_text(encoding="utf-8"), _display(file)))
+        except FlowError as error:
+            problems += error.problems
+        except UnicodeDecodeError:
+            problems.append(
+                Problem(Place(_display(file)), "not-utf-8", "the file isn't UTF-8", "save it as UTF-8")
+            )
+    if problems:
+        raise FlowInvalid(problems=problems)
+    return sources
+
+
+def load_texts(settings: Settings) -> Texts:
+    """The texts that the settings name; what is wrong in them is in `problems`."""
+    return Texts.load(settings.text_directories, default=settings.locale, display=_display)
+
+
+def _display(path: Path) -> str:
+    path = path.resolve()
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _sections(settings: Settings, registry: Registry) -> dict[type[BaseModel], BaseModel]:
+    models = {name: module.settings for name, module in registry.modules.items()}
+    return {model: settings.section(name, model) for name, model in models.items() if model is not None}
+
+
+def _business(settings: Settings) -> Business:
+    return Business(
+        name=settings.business.name,
+        currency=settings.currency,
+        locale=settings.locale,
+        timezone=settings.zone,
+        details=settings.business.model_extra or {},
+    )
+
+
+def _starting_flow(settings: Settings, library: Library) -> str:
+    """The flow of the settings, or the only one there is."""
+    flows = {flow for flow, _ in library.flows}
+    for name in (settings.flow, *settings.senders.values()):
+        if name and name not in flows:
+            hint = did_you_mean(name, flows) or f"there are {', '.join(sorted(flows))}"
+            raise SettingsError(f'wabot.toml: there is no flow "{name}"', hint=hint)
+    if settings.flow:
+        return settings.flow
+    if len(flows) != 1:
+        raise SettingsError(
+            "wabot.toml: flow: which one does a conversation start with?", hint='flow = "order"'
+        )
+    return next(iter(flows))
+
+
+def _prepare(database: Database, modules: Sequence[Module]) -> None:
+    """SQLite upgrades by itself: it has one user. Elsewhere a deployment says when."""
+    if database.engine.dialect.name == "sqlite":
+        upgrade(database, modules)
+    elif behind := pending(database, modules):
+        raise RecordError(
+            f"the database's tables of {', '.join(behind)} are not up to date", hint="wabot db upgrade"
+        )

@@ -1,0 +1,289 @@
+"""The settings of a project: `wabot.toml` in its directory, overridden by the environment.
+
+    flow = "order"
+    locale = "en"
+    timezone = "Asia/Kolkata"
+    currency = "INR"
+
+    [business]
+    name = "Asha Building Materials"
+
+    [catalog]                  # a table of the module's own
+    file = "catalog.csv"
+
+`WABOT_CURRENCY=EUR` overrides a setting, `WABOT_BUSINESS__NAME=…` one of a table; `DATABASE_URL` is
+`WABOT_DATABASE` by its usual name.
+"""
+
+# ruff: noqa: ARG003 - pydantic-settings gives the sources by name
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from babel import Locale, UnknownLocaleError
+from babel.numbers import list_currencies
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableVariable
+
+from wabot.core.durations import parse_duration
+from wabot.engine.problems import did_you_mean
+from wabot.errors import SettingsError
+
+FILE = "wabot.toml"
+PREFIX = "WABOT_"
+DATABASE_URL = "DATABASE_URL"
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _locale(value: str) -> str:
+    try:
+        Locale.parse(value, sep="-")
+    except (ValueError, UnknownLocaleError):
+        raise ValueError(f'"{value}" is no locale: write it like en or hi-IN') from None
+    return value
+
+
+def _currency(value: str) -> str:
+    if value not in list_currencies():
+        hint = did_you_mean(value, list_currencies())
+        raise ValueError(f'"{value}" is no currency of ISO 4217' + (f": {hint}" if hint else ""))
+    return value
+
+
+def _timezone(value: str) -> str:
+    if value not in available_timezones():
+        hint = did_you_mean(value, available_timezones())
+        raise ValueError(
+            f'"{value}" is no time zone' + (f": {hint}" if hint else ": write it like Asia/Kolkata")
+        )
+    return value
+
+
+def _duration(value: Any) -> Any:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+LocaleName = Annotated[str, AfterValidator(_locale)]
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+"""Written like 30s, 10m, 1h."""
+
+
+class BusinessSettings(BaseModel):
+    """`[business]`: its name, and whatever else texts and modules say of it (`business.phone`)."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str = ""
+
+
+class RuntimeSettings(BaseModel):
+    """`[runtime]`: how patient the runtime is; see `runtime.send.SendPolicy` and `pipeline.errors`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tries: int = Field(default=3, ge=1, le=100)
+    lease: Duration = timedelta(seconds=60)
+    grace: Duration = timedelta(seconds=60)
+    give_up: Duration = timedelta(hours=24)
+    sweep: Duration = timedelta(seconds=1)
+
+
+class Settings(BaseSettings):
+    """Made in code it takes what it is given and nothing else; `load_settings` reads file and environment.
+
+    `directory` is where relative paths begin. `modules` is None for all that are installed. `sections`
+    are the tables of modules. `log_key` keys the hash under which phone numbers appear in logs: without
+    it a new one is made at each start.
+    """
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__"
+    )
+
+    directory: Path = Path()
+    flow: str = ""
+    senders: dict[str, str] = Field(default_factory=dict, description="our number: the flow it starts with")
+    locale: LocaleName = "en"
+    locales: list[LocaleName] = Field(default_factory=list)
+    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+    currency: Annotated[str, AfterValidator(_currency)] = "INR"
+    database: SecretStr = SecretStr("sqlite:///wabot.db")
+    flows: list[Path] = Field(default_factory=lambda: [Path("flows")])
+    texts: list[Path] = Field(default_factory=lambda: [Path("texts")])
+    modules: list[str] | None = None
+    log_level: str = "INFO"
+    log_key: SecretStr | None = None
+    business: BusinessSettings = Field(default_factory=BusinessSettings)
+    runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
+    sections: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @property
+    def all_locales(self) -> list[str]:
+        """The default one first, each once."""
+        return list(dict.fromkeys([self.locale, *self.locales]))
+
+    @property
+    def database_url(self) -> str:
+        """With a relative SQLite file beside the settings."""
+        url = self.database.get_secret_value()
+        scheme, _, file = url.partition(":///")
+        if scheme.startswith("sqlite") and file and file != ":memory:":
+            return f"{scheme}:///{self.path(Path(file))}"
+        return url
+
+    def path(self, path: Path) -> Path:
+        """`path`, relative to the project's directory."""
+        return self.directory / path
+
+    @property
+    def text_directories(self) -> list[Path]:
+        """Where texts are, a later directory over an earlier one."""
+        return [self.path(path) for path in self.texts]
+
+    @property
+    def flow_files(self) -> list[Path]:
+        """Every flow of the project, sorted within each directory that `flows` names.
+
+        Raises SettingsError for a path that isn't there.
+        """
+        files: list[Path] = []
+        for path in map(self.path, self.flows):
+            if path.is_dir():
+                files += sorted(file for suffix in ("yaml", "yml") for file in path.glob(f"*.{suffix}"))
+            elif path.is_file():
+                files.append(path)
+            else:
+                raise SettingsError(f'{FILE}: flows: there is no "{path}"', hint="name a directory or a file")
+        return list(dict.fromkeys(files))
+
+    def section(self, name: str, model: type[Model]) -> Model:
+        """The table of this module as its model, overridden by `WABOT_<NAME>__<KEY>`.
+
+        A path in it is made relative to the project's directory. Raises SettingsError.
+        """
+        try:
+            values = model.model_validate(self.sections.get(name, {}))
+        except ValidationError as error:
+            raise _refused(error, [name], _keys(model)) from error
+        paths = {key: self.path(value) for key, value in values if isinstance(value, Path)}
+        return values.model_copy(update=paths)
+
+    def know_sections(self, modules: Sequence[str]) -> None:
+        """Raises SettingsError for a table that belongs to none of these modules."""
+        for name in self.sections:
+            if name not in modules:
+                hint = did_you_mean(name, [*modules, *_keys(type(self))])
+                raise SettingsError(
+                    f'{FILE}: "{name}" is no setting and no module of this app',
+                    hint=hint or f"the modules are {', '.join(modules) or 'none'}",
+                )
+
+
+def load_settings(
+    directory: Path, *, environment: Mapping[str, str] | None = None, required: bool = True
+) -> Settings:
+    """The settings of the project in `directory`. Raises SettingsError that names file, key and mend.
+
+    Without `required` a directory without `wabot.toml` gives the defaults.
+    """
+    environment = os.environ if environment is None else environment
+    file = directory / FILE
+    data: dict[str, Any] = {}
+    if file.is_file():
+        data = _read(file)
+    elif required:
+        raise SettingsError(f"there is no {file}", hint="`wabot new` makes a project with one")
+    given = _from_environment(environment)
+    merged = _merged(_sorted_out(data), given)
+    try:
+        return Settings(**{**merged, "directory": directory})
+    except ValidationError as error:
+        raise _refused(error, [], _keys(Settings), given) from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file}: {error}", hint="the file is TOML: key = value") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file}: the file isn't UTF-8", hint="save it as UTF-8") from error
+
+
+def _sorted_out(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables that are no settings of ours are those of modules."""
+    known = set(_keys(Settings))
+    ours = {key: value for key, value in data.items() if key in known or not isinstance(value, dict)}
+    theirs = {key: value for key, value in data.items() if key not in ours}
+    return {**ours, "sections": theirs} if theirs else ours
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    class Source(EnvSettingsSource):
+        def _load_env_vars(self) -> Mapping[str, str | None]:
+            return {key.lower(): value for key, value in environment.items()}
+
+    try:
+        given = Source(Settings)()
+    except UnreadableVariable as error:
+        raise SettingsError(f"the environment: {error}", hint='write a list as JSON: ["en", "hi"]') from error
+    given.pop("directory", None)
+    for key, value in environment.items():
+        module, _, name = key.removeprefix(PREFIX).lower().partition("__")
+        if key.startswith(PREFIX) and name and module not in Settings.model_fields:
+            given.setdefault("sections", {}).setdefault(module, {})[name] = value
+    if environment.get(DATABASE_URL) and "database" not in given:
+        given["database"] = environment[DATABASE_URL]
+    return given
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    hidden = {"directory", "sections"} if model is Settings else set()
+    return [name for name in model.model_fields if name not in hidden]
+
+
+def _refused(
+    error: ValidationError, path: list[str], known: list[str], environment: Mapping[str, Any] | None = None
+) -> SettingsError:
+    """The first finding as a sentence: the file or the variable, the key, and what to write."""
+    first = error.errors()[0]
+    keys = [*path, *map(str, first["loc"])]
+    variable = PREFIX + "__".join(keys[:2]).upper()
+    from_environment = environment is not None and keys[0] in environment
+    where = f"the environment's {variable}" if from_environment else f"{FILE}: {'.'.join(keys)}"
+    if first["type"] == "extra_forbidden":
+        return SettingsError(f"{where}: there is no such setting", hint=did_you_mean(keys[-1], known) or None)
+    if first["type"] == "missing":
+        return SettingsError(f"{where}: this setting is needed")
+    message = first["msg"].removeprefix("Value error, ")
+    return SettingsError(f"{where}: {message}")
