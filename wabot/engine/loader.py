@@ -95,7 +95,7 @@ def load_flow(text: str, file: str) -> Source:
     try:
         document = FlowDocument.model_validate(data)
     except ValidationError as error:
-        raise FlowInvalid(problems=shape_problems(error, FlowDocument, data, positions)) from None
+        raise FlowInvalid(problems=shape_problems(error, FlowDocument, data, positions.place)) from None
     name = document.flow or document.name or PurePath(file).name.split(".")[0] or "flow"
     document = document.model_copy(update={"flow": name})
     return Source(file, data, document, positions, Tree.of(document))

@@ -2,14 +2,20 @@
 
 from collections.abc import Iterator
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Protocol, Union, get_args, get_origin
 
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from wabot.engine.document import ACTION_KEYS, CommandAction, Node, Option
 from wabot.engine.problems import Path, Place, Problem, did_you_mean
-from wabot.engine.yaml import Positions
+
+
+class Locate(Protocol):
+    """Where something is: `Positions.place`, or one that knows a part of a file only."""
+
+    def __call__(self, path: Path = (), /, *, key: bool = False) -> Place: ...
+
 
 _KINDS = {
     "string": "text",
@@ -23,17 +29,17 @@ _KINDS = {
 
 
 def shape_problems(
-    error: ValidationError, model: type[BaseModel], data: Any, positions: Positions
+    error: ValidationError, model: type[BaseModel], data: Any, locate: Locate
 ) -> list[Problem]:
     """All findings of a failed validation of `data`, in the order of the file."""
     found: dict[tuple[Place, str], Problem] = {}
     for detail in error.errors(include_url=False):
-        problem = _problem(detail, _Walk(model, data).follow(detail["loc"]), positions)
+        problem = shape_problem(detail, Walk(model, data).follow(detail["loc"]), locate)
         found.setdefault((problem.place, problem.message), problem)
     return sorted(found.values(), key=lambda problem: problem.place)
 
 
-class _Walk:
+class Walk:
     """Follows an error's location through the models and the raw data side by side.
 
     The two differ where an author used a short form (`say: text` for `say: {text: text}`), and
@@ -48,7 +54,7 @@ class _Walk:
         self.key = ""
         self.in_key = False
 
-    def follow(self, location: tuple[str | int, ...]) -> "_Walk":
+    def follow(self, location: tuple[str | int, ...]) -> "Walk":
         for element in location:
             self._step(element)
         return self
@@ -121,11 +127,12 @@ def _tags(member: Any) -> list[str]:
     return []
 
 
-def _problem(detail: ErrorDetails, walk: _Walk, positions: Positions) -> Problem:
+def shape_problem(detail: ErrorDetails, walk: Walk, locate: Locate) -> Problem:
+    """One finding. `walk` has followed its location."""
     kind = detail["type"]
     if kind == "extra_forbidden":
-        return _unknown_key(walk, positions)
-    place = positions.place(walk.path, key=walk.in_key)
+        return _unknown_key(walk, locate)
+    place = locate(walk.path, key=walk.in_key)
     if kind == "missing":
         return Problem(place, "missing-key", f'"{walk.key}" is missing', _missing_hint(walk))
     if kind == "value_error":
@@ -138,7 +145,7 @@ def _problem(detail: ErrorDetails, walk: _Walk, positions: Positions) -> Problem
     return Problem(place, "bad-value", *_bad_value(detail, walk))
 
 
-def _missing_hint(walk: _Walk) -> str:
+def _missing_hint(walk: Walk) -> str:
     return f"add it: {walk.key}: …" if walk.key else ""
 
 
@@ -146,9 +153,9 @@ def _action_hint(value: Any) -> str:
     return f'to send it write "say: {value}"' if isinstance(value, str) else ""
 
 
-def _unknown_key(walk: _Walk, positions: Positions) -> Problem:
+def _unknown_key(walk: Walk, locate: Locate) -> Problem:
     known = fields(walk.owner) if walk.owner else {}
-    place = positions.place(walk.path, key=True)
+    place = locate(walk.path, key=True)
     if _is_action(walk.owner) and (walk.key in ACTION_KEYS or "." in walk.key):
         message = f'a second action, "{walk.key}", in one list item'
         return Problem(place, "two-actions", message, 'begin each action with "- "')
@@ -164,7 +171,7 @@ def _is_action(model: type[BaseModel] | None) -> bool:
     )
 
 
-def _bad_value(detail: ErrorDetails, walk: _Walk) -> tuple[str, str]:
+def _bad_value(detail: ErrorDetails, walk: Walk) -> tuple[str, str]:
     kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
     name = f'"{walk.key}"' if walk.key else "a flow"
     if kind == "literal_error":
@@ -184,7 +191,7 @@ def _bad_value(detail: ErrorDetails, walk: _Walk) -> tuple[str, str]:
     )
 
 
-def _wanted(kind: str, walk: _Walk) -> str | None:
+def _wanted(kind: str, walk: Walk) -> str | None:
     choices = list(_members(_bare(walk.type)))
     if choices and not any(map(_tags, choices)):
         return " or ".join("text" if choice is str else "a number" for choice in choices)

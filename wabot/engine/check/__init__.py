@@ -1,0 +1,88 @@
+"""The checker: what would fail later, said now, with the place and the mend."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from wabot.engine.check import actions, events, reach, structure, variables
+from wabot.engine.check import texts as said
+from wabot.engine.check.codes import CODES, Code
+from wabot.engine.check.flow import CheckOptions, CommandInfo, Flow
+from wabot.engine.check.uses import Uses
+from wabot.engine.expressions import Sandbox
+from wabot.engine.loader import Source
+from wabot.engine.problems import Problem
+from wabot.engine.texts import Texts
+
+__all__ = ["CODES", "CheckOptions", "Code", "CommandInfo", "check"]
+
+Rule = Callable[[Flow], Iterator[Problem]]
+
+RULES: tuple[Rule, ...] = (
+    structure.ids,
+    structure.targets,
+    structure.initial_transitions,
+    structure.final_states,
+    structure.parallel_states,
+    structure.history_states,
+    reach.unreachable_states,
+    reach.dead_ends,
+    reach.eventless_loops,
+    reach.shadowed_transitions,
+    events.descriptors,
+    events.raised,
+    events.answers,
+    events.intents,
+    events.cancels,
+    actions.commands,
+    actions.flows,
+    actions.invokes,
+    actions.sends,
+    actions.assignments,
+    variables.declarations,
+    variables.sources,
+    variables.names,
+    variables.states_asked_for,
+    said.missing,
+    said.phrases,
+)
+
+
+def check(
+    sources: Sequence[Source],
+    texts: Texts | None = None,
+    commands: Mapping[str, CommandInfo] | None = None,
+    *,
+    options: CheckOptions | None = None,
+) -> list[Problem]:
+    """All findings in these flows and their texts, in the order of files and lines.
+
+    `commands` are those of all modules. A flow that none of the findings of severity `error` speaks
+    of is one that runs.
+    """
+    spoken = texts or Texts()
+    names = frozenset(source.flow for source in sources)
+    sandbox = Sandbox()
+    found = [*spoken.problems, *said.plurals(spoken), *_duplicates(sources)]
+    for source in sources:
+        flow = Flow(source, spoken, commands or {}, names, options or CheckOptions())
+        found += _check_flow(flow, sandbox)
+    return sorted(set(found), key=lambda problem: (problem.place, problem.code, problem.message))
+
+
+def _check_flow(flow: Flow, sandbox: Sandbox) -> Iterator[Problem]:
+    flow.uses = Uses(flow, sandbox).all
+    flow.constant_guards = reach.constants(flow)
+    for rule in RULES:
+        yield from rule(flow)
+    for inner in flow.inner():
+        yield from _check_flow(inner, sandbox)
+
+
+def _duplicates(sources: Sequence[Source]) -> Iterator[Problem]:
+    seen: dict[tuple[str, int], Source] = {}
+    for source in sources:
+        first = seen.setdefault((source.flow, source.version), source)
+        if first is not source:
+            message = f'version {source.version} of the flow "{source.flow}" is in {first.file} too'
+            hint = "give one of them another version or name"
+            place = source.place(("flow",))
+            yield Problem(place, "duplicate-flow", message, hint, CODES["duplicate-flow"].severity)
