@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_PART = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|d|w)")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)(ms|s|m|h|d|w)")
 LONGEST = timedelta(days=3650)
 
 
@@ -13,8 +13,19 @@ def parse_duration(text: str) -> timedelta:
     compact = text.replace(" ", "").lower()
     parts = list(_PART.finditer(compact))
     if not parts or "".join(part.group() for part in parts) != compact:
-        raise ValueError(f"{text!r} is not a length of time: write it like 90s, 30m, 1h, 1h30m or 2d")
+        raise ValueError(f"{text[:40]!r} is not a length of time: write it like 90s, 30m, 1h, 1h30m or 2d")
     seconds = sum(float(part.group(1)) * _UNITS[part.group(2)] for part in parts)
     if seconds > LONGEST.total_seconds():
-        raise ValueError(f"{text!r} is longer than {LONGEST.days} days")
+        raise ValueError(f"{text[:40]!r} is longer than {LONGEST.days} days")
     return timedelta(seconds=seconds)
+
+
+def format_duration(value: timedelta) -> str:
+    """`value` as an author would write it, to the millisecond: `1h30m`; `0s` for none or a negative one."""
+    left = max(value // timedelta(milliseconds=1), 0)
+    parts = []
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"

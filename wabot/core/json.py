@@ -7,21 +7,30 @@ by wrapping it: `{"$object": {…}}`.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from pydantic import BaseModel
 
 from wabot.core.money import Money
 
-_PLAIN = (str, int, float, bool, type(None))
+_PLAIN = (str, int, type(None))
+_HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
 
 
 def to_plain(value: Any) -> Any:
-    """`value` as plain JSON data. Raises TypeError, naming the type, for anything else."""
+    """`value` as plain JSON data. Raises TypeError, saying what it is, for anything else.
+
+    Tuples become lists and keys text; numbers must be finite.
+    """
     if isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, float | Decimal) and not _is_finite(value):
+        raise TypeError(f"{value} can't be kept in a conversation")
+    if isinstance(value, float):
         return value
     if isinstance(value, Mapping):
         plain = {str(key): to_plain(item) for key, item in value.items()}
@@ -41,33 +50,58 @@ def to_plain(value: Any) -> Any:
     raise TypeError(f"a {type(value).__name__} can't be kept in a conversation")
 
 
+def _is_finite(value: float | Decimal) -> bool:
+    return value.is_finite() if isinstance(value, Decimal) else value - value == 0
+
+
 def from_plain(value: Any) -> Any:
-    """The inverse of `to_plain`; containers come back as dict and list."""
+    """The inverse of `to_plain`; containers come back as dict and list.
+
+    Raises ValueError for a typed value that isn't one, such as `{"$date": "soon"}`.
+    """
     if isinstance(value, list):
         return [from_plain(item) for item in value]
     if not isinstance(value, dict):
         return value
     if len(value) == 1:
-        (key, inner), *_ = value.items()
+        ((key, inner),) = value.items()
+        if key in _TYPED:
+            return _typed(key, inner)
+    return {name: from_plain(item) for name, item in value.items()}
+
+
+_TYPED = frozenset({"$object", "$money", "$decimal", "$datetime", "$date"})
+
+
+def _typed(key: str, inner: Any) -> Any:
+    try:
         match key:
             case "$object":
                 return {name: from_plain(item) for name, item in inner.items()}
             case "$money":
-                return Money(Decimal(inner[0]), inner[1])
+                amount, currency = inner
+                return Money(Decimal(amount), str(currency))
             case "$decimal":
                 return Decimal(inner)
             case "$datetime":
                 return datetime.fromisoformat(inner)
-            case "$date":
+            case _:
                 return date.fromisoformat(inner)
-    return {name: from_plain(item) for name, item in value.items()}
+    except (AttributeError, TypeError, ValueError, InvalidOperation) as error:
+        raise ValueError(f"{str(inner)[:60]!r} is no {key}") from error
 
 
 def dumps(value: Any) -> str:
-    """`value` as compact JSON text, typed values kept."""
-    return json.dumps(to_plain(value), ensure_ascii=False, separators=(",", ":"))
+    """`value` as compact JSON text, typed values kept.
+
+    Half of a surrogate pair, as a cut-off emoji leaves it, can't be stored: U+FFFD takes its place.
+    """
+    text = json.dumps(to_plain(value), ensure_ascii=False, separators=(",", ":"))
+    if text.isascii():
+        return text
+    return _HALF_CHARACTERS.sub("\ufffd", text)
 
 
 def loads(text: str) -> Any:
-    """What `dumps` wrote."""
+    """What `dumps` wrote. Raises ValueError for anything else."""
     return from_plain(json.loads(text))

@@ -28,12 +28,12 @@ class Money:
     def of(cls, amount: "Decimal | int | str", currency: str) -> Self:
         """`amount` rounded to the currency's minor unit. Raises ValueError where it is no number."""
         try:
-            value = Decimal(amount)
+            value = round_money(Decimal(amount), currency)
         except InvalidOperation as error:
             raise ValueError(f"{amount!r} is not an amount of money") from error
-        if not value.is_finite():
+        if value.is_nan():
             raise ValueError(f"{amount!r} is not an amount of money")
-        return cls(round_money(value, currency), currency)
+        return cls(value, currency)
 
     def __str__(self) -> str:
         return f"{self.amount} {self.currency}"
