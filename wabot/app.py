@@ -344,7 +344,7 @@ def _business(settings: Settings) -> Business:
 
 def _starting_flow(settings: Settings, library: Library) -> str:
     """The flow of the settings, or the only one there is."""
-    flows = {flow for flow, _ in library.flows}
+    flows = set(library.flows)
     for name in (settings.flow, *settings.senders.values()):
         if name and name not in flows:
             hint = did_you_mean(name, flows) or f"there are {', '.join(sorted(flows))}"

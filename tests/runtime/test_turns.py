@@ -74,6 +74,7 @@ def test_an_ended_flow_starts_anew_with_the_next_message(runtime: Runtime, chann
     assert conversation.state is not None
     assert conversation.state.frames[0].variables == {"turns": 1}
     assert conversation.state.status == "running"
+    assert conversation.state.counter == 2, "no key of the first run may come again"
     assert not queries.timers(runtime.world.database, conversation.id)
     assert not queries.effects(runtime.world.database, conversation.id, pending=True)
     assert texts_sent(channel) == ["bye", "again"]

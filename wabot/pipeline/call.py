@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from contextlib import contextmanager
 from datetime import date
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -50,10 +49,6 @@ class OpenCall:
     @property
     def ids(self) -> Ids:
         return self._world.ids
-
-    @property
-    def today(self) -> date:
-        return self._world.local(self._world.clock.now()).date()
 
     @property
     def contact(self) -> Contact | None:
