@@ -1,0 +1,6 @@
+"""Numbered invoices for confirmed orders."""
+
+from wabot.modules.invoices import commands
+from wabot.modules.invoices.manifest import module
+
+__all__ = ["commands", "module"]
