@@ -106,12 +106,13 @@ def _send(at: Actions, model: doc.SendAction, path: Path) -> Built:
     delay = _delay(at, body, here)
 
     def run(play: "Play") -> None:
-        if body.type and body.type not in SCXML_EVENTS:
-            raise ExpressionError(f'{where}: events can\'t be sent by "{body.type}"')
         send_id = body.id
         if body.idlocation:
             send_id = send_id or f"send.{play.run.next_number()}"
             play.assign(body.idlocation, send_id, where)
+        play.sending = send_id
+        if body.type and body.type not in SCXML_EVENTS:
+            raise ExpressionError(f'{where}: events can\'t be sent by "{body.type}"')
         event = name(play)
         if not isinstance(event, str) or not event:
             raise ExpressionError(f"{where}: the name of an event is text, not {event!r}")
@@ -121,6 +122,7 @@ def _send(at: Actions, model: doc.SendAction, path: Path) -> Built:
             play.run.start_send(play, event, data, after, send_id)
         else:
             play.run.deliver(play, event, data, body.target or "", send_id, at.spot, where)
+        play.sending = None
 
     return f"send {body.event or body.eventexpr}", run
 

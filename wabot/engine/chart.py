@@ -141,7 +141,7 @@ class Edge:
     def after(self, model: "Holder", event_data: EventData) -> None:
         play = model.play
         if play is not None:
-            play.perform(self.after_actions, self.speaker or self.spot)
+            play.perform(self.after_actions, self.speaker or self.spot, in_transition=True)
 
 
 @dataclass(slots=True, eq=False)

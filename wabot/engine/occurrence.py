@@ -23,6 +23,7 @@ class Occurrence:
     data: Any = None
     kind: Literal["external", "internal", "platform"] = "external"
     send_id: str | None = None
+    invoke_id: str = ""
     hearing: Hearing = "all"
     asking: "Spot | None" = None
     taken: bool = False
@@ -35,4 +36,10 @@ class Occurrence:
 
     def as_data(self) -> dict[str, Any]:
         """`event` as expressions see it."""
-        return {"name": self.name, "data": self.data, "type": self.kind, "sendid": self.send_id}
+        return {
+            "name": self.name,
+            "data": self.data,
+            "type": self.kind,
+            "sendid": self.send_id,
+            "invokeid": self.invoke_id,
+        }

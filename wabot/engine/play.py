@@ -41,10 +41,13 @@ class Play:
         self.alive = True
         self.ended = False
         self.result: Any = None
+        self.sending: str | None = None
         self.digressions: list[tuple[str, dict[str, Any]]] = []
         self._trigger: TriggerData | None = None
         self._stepped: TriggerData | None = None
-        self._taken: set[Edge] = set()
+        self._armed: set[Edge] = set()
+        self._followed: set[Edge] = set()
+        self._faults: list[ExpressionError] = []
         self._regions_final = False
         self.scope: dict[str, Any] = {
             **frame.variables,
@@ -104,8 +107,14 @@ class Play:
                     hint=did_you_mean(name, model) or "declare it under datamodel",
                 )
         for name, first in self.chart.variables:
-            value = data[name] if name in data else first(self)
-            self.assign(name, value, str(self.chart.locate(("datamodel", name))))
+            try:
+                value = data[name] if name in data else first(self)
+                self.assign(name, value, str(self.chart.locate(("datamodel", name))))
+            except ExpressionError as error:
+                if not self.chart.catches("error.execution"):
+                    raise
+                self._faults.append(error)
+                self.set(name, None)
 
     def send(self, occurrence: Occurrence) -> None:
         """Run one event to completion."""
@@ -135,7 +144,7 @@ class Play:
         try:
             result = all(cond(self) for cond in edge.cond) and not any(cond(self) for cond in edge.unless)
         except ExpressionError as error:
-            self.fail(error)
+            self.fail(error, in_transition=True)
             result = False
         self.run.note("guard", self, edge.path, "passes" if result else "blocks", result)
         return result
@@ -145,30 +154,33 @@ class Play:
             self._focus(trigger)
         if trigger is not self._stepped:
             self._stepped = trigger
-            self._taken.clear()
+            self._armed.clear()
+            self._followed.clear()
             self.run.count_microstep(self)
         if not edge.eventless and self.occurrence is not None:
             self.occurrence.taken = True
-        self._taken.add(edge)
+        self._armed.add(edge)
         self.run.note("transition", self, edge.path, " ".join(self._names(edge.targets)))
         if edge.before_actions:
-            self.perform(edge.before_actions, edge.speaker or edge.spot)
+            self.perform(edge.before_actions, edge.speaker or edge.spot, in_transition=True)
 
     def follow(self, edge: Edge, trigger: TriggerData) -> None:
         """Run a transition's actions."""
-        if edge.kind == "usual":
-            # The machine runs them again when the transition enters the parent of a history state.
-            if edge not in self._taken:
-                return
-            self._taken.discard(edge)
-        else:
+        # The machine runs them a second time where a transition to a history state enters its parent.
+        if edge in self._followed or (edge.kind == "usual" and edge not in self._armed):
+            return
+        self._followed.add(edge)
+        if edge.kind != "usual":
             self.run.note("transition", self, edge.path, " ".join(self._names(edge.targets)))
-        self.perform(edge.on_actions, edge.speaker or edge.spot)
+        self.perform(edge.on_actions, edge.speaker or edge.spot, in_transition=True)
 
     def enter(self, spot: Spot, trigger: TriggerData) -> None:
         if trigger is not self._trigger:
             self._focus(trigger)
         if spot.parent is None:
+            faults, self._faults = self._faults, []
+            for fault in faults:
+                self.fail(fault)
             return
         self.entered[spot] = None
         self.run.note("enter", self, spot.place, spot.path)
@@ -204,7 +216,7 @@ class Play:
             self.result = result
         return result
 
-    def perform(self, actions: "Iterable[Action]", speaker: Spot) -> None:
+    def perform(self, actions: "Iterable[Action]", speaker: Spot, *, in_transition: bool = False) -> None:
         """Run a block of actions. One that fails ends the block, as SCXML has it."""
         before, self.speaker = self.speaker, speaker
         try:
@@ -213,12 +225,15 @@ class Play:
                 self.run.note("action", self, action.path, action.text)
                 action.run(self)
         except (ExpressionError, Rejected) as error:
-            self.fail(error)
+            self.fail(error, in_transition=in_transition)
         finally:
             self.speaker = before
 
-    def fail(self, error: ExpressionError | Rejected) -> None:
-        """Raise the error's event where the flow has a transition for it; else the error itself."""
+    def fail(self, error: ExpressionError | Rejected, *, in_transition: bool = False) -> None:
+        """Raise the error's event where the flow has a transition for it; else the error itself.
+
+        The error itself, too, where a transition that takes an error's event fails in its turn.
+        """
         data: dict[str, Any] = {"message": error.message}
         name = "error.execution"
         if isinstance(error, Rejected):
@@ -227,12 +242,13 @@ class Play:
             if self.chart.catches(command):
                 name = command
         handling = self.occurrence is not None and self.occurrence.error is not None
-        if handling or not self.chart.catches(name):
+        if (handling and in_transition) or not self.chart.catches(name):
             raise error
         self.run.effects.append(Log(name, error.message))
         occurrence = self.raise_event(name, data, self.chart.root)
         occurrence.error = error
         occurrence.kind = "platform"
+        occurrence.send_id, self.sending = self.sending, None
 
     def is_in(self, name: str) -> bool:
         """`In('x')` for the state where the expression stands. Raises ExpressionError for an unknown one."""
@@ -272,6 +288,9 @@ class Play:
         hidden = {name: self.scope[name] for name in local if name in self.scope}
 
         def step(value: Any, number: int, where: str) -> None:
+            for name in local:
+                if not name.isidentifier() or name.startswith("_") or name in RESERVED:
+                    raise ExpressionError(f'{where}: "{name}" can\'t be the name of a variable')
             for name, part in zip(names, (value, number), strict=False):
                 if name in local:
                     self.scope[name] = part

@@ -223,7 +223,7 @@ class Run:
         if invocation is not None and invocation.into and not failed:
             play.assign(invocation.into, data, invocation.where)
         name = f"{'error' if failed else 'done'}.invoke.{done.id}"
-        occurrence = Occurrence(name, f"e.{name}", data)
+        occurrence = Occurrence(name, f"e.{name}", data, invoke_id=done.id)
         self.queue.append((play, occurrence))
         return occurrence
 
@@ -320,8 +320,8 @@ class Run:
         elif target in ("#_internal", "internal"):
             play.raise_event(event, data, spot)
         elif target in ("#_parent", "parent"):
-            owner, _ = self.find_invoke(play.frame.caller)
-            self._deliver_to(owner, play, event, data)
+            owner, open_invoke = self.find_invoke(play.frame.caller)
+            self._deliver_to(owner, play, event, data, open_invoke.id if open_invoke else "")
         elif target.startswith("#_"):
             keys = {invoke.key for invoke in play.frame.invokes if invoke.id == target[2:]}
             called = next((other for other in self.plays if other.frame.caller in keys), None)
@@ -329,12 +329,14 @@ class Run:
         else:
             raise ExpressionError(f'{where}: "{target}" is no target', hint="#_internal, #_parent or none")
 
-    def _deliver_to(self, receiver: Play | None, sender: Play, event: str, data: Any) -> None:
+    def _deliver_to(
+        self, receiver: Play | None, sender: Play, event: str, data: Any, invoke_id: str = ""
+    ) -> None:
         if receiver is None:
             sender.raise_event("error.communication", {"event": event}, sender.chart.root)
             return
         id = receiver.chart.event_id(event, receiver.chart.root)
-        self.queue.append((receiver, Occurrence(event, id, data)))
+        self.queue.append((receiver, Occurrence(event, id, data, invoke_id=invoke_id)))
 
     def say(self, play: Play, message: Message, path: str) -> None:
         number = self.next_number() if message.has_options else 0
