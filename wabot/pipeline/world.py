@@ -74,7 +74,7 @@ class World:
         now = self.local(self.clock.now())
         return {
             "business": self.business.as_data(),
-            "contact": contact_data(contact, locale) if contact else {},
+            "contact": contact_data(contact, locale),
             "now": now,
             "today": now.date(),
             "_currency": self.business.currency,
@@ -82,6 +82,8 @@ class World:
         }
 
 
-def contact_data(contact: Contact, locale: str) -> dict[str, Any]:
-    """A contact as flows and texts see it."""
+def contact_data(contact: Contact | None, locale: str) -> dict[str, Any]:
+    """A contact as flows and texts see it; its fields are empty where there is none."""
+    if contact is None:
+        return {"id": None, "name": "", "phone": "", "locale": locale}
     return {"id": contact.id, "name": contact.name, "phone": contact.phone, "locale": locale}

@@ -1,0 +1,159 @@
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from pydantic import BaseModel
+
+from tests.runtime.worlds import Runtime, make_runtime
+from wabot.core.messages import Outbound
+from wabot.core.module import Call, Contact, Module
+from wabot.core.money import Money
+from wabot.engine.texts import Texts
+from wabot.errors import BudgetExceeded, ConfigurationError, TurnError, UnknownName
+from wabot.pipeline.call import OpenCall
+from wabot.runtime import queries
+from wabot.testing.fakes import FakeChannel
+
+
+class Lines(BaseModel):
+    count: int = 1
+
+
+class ShopSettings(BaseModel):
+    series: str = "A"
+
+
+shop = Module("shop", settings=ShopSettings)
+post = Module("post")
+seen: list[Any] = []
+
+
+@shop.command("total")
+def total(lines: Lines, call: Call) -> Money:
+    """What so many cost."""
+    return Money.of(Decimal(100) * lines.count, call.currency)
+
+
+@shop.command("place")
+def place(lines: Lines, call: Call) -> dict[str, Any]:
+    amount = call.run("shop.total", {"count": lines.count})
+    number = call.ids.new()
+    call.emit("shop.placed", {"number": number, "amount": amount})
+    return {"number": number, "conversation": call.conversation_id}
+
+
+@shop.command("loop")
+def loop(lines: Lines, call: Call) -> None:
+    call.run("shop.loop", {})
+
+
+@post.on("shop.placed")
+def tell(payload: Mapping[str, Any], call: Call) -> None:
+    seen.append((payload["amount"], call.clock.now(), call.contact))
+    call.send(Outbound(text=call.text("receipt", {"amount": payload["amount"]})))
+
+
+TEXTS = Texts(
+    {"en": {"receipt": "{{ contact.name or 'You' }}: {{ amount }}"}, "hi": {"receipt": "रसीद {{ amount }}"}}
+)
+
+
+@pytest.fixture
+def channel() -> FakeChannel:
+    return FakeChannel()
+
+
+@pytest.fixture
+def runtime(channel: FakeChannel) -> Iterator[Runtime]:
+    seen.clear()
+    made = make_runtime(modules=[shop, post], texts=TEXTS, channel=channel)
+    yield made
+    made.world.database.close()
+
+
+@pytest.fixture
+def call(runtime: Runtime) -> Iterator[OpenCall]:
+    """A call that belongs to no conversation."""
+    world = replace(runtime.world, settings={ShopSettings: ShopSettings(series="B")})
+    with world.database.transaction() as session:
+        yield OpenCall(world, session)
+
+
+def test_a_command_and_the_handlers_of_its_event_share_the_turn(
+    runtime: Runtime, channel: FakeChannel
+) -> None:
+    runtime.hear("run shop.place", name="Ravi")
+    runtime.sweep().drain()
+    ((amount, now, contact),) = seen
+    assert (amount, now) == (Money.of(100, "INR"), runtime.clock.now())
+    assert contact.name == "Ravi"
+    texts = [delivery.message.text for delivery in channel.sent]
+    assert "Ravi: ₹100.00" in texts
+    assert any("'conversation': 1" in text for text in texts)
+
+
+def test_a_text_is_in_the_contacts_language(runtime: Runtime, channel: FakeChannel) -> None:
+    runtime.hear("locale hi")
+    runtime.hear("run shop.place")
+    runtime.sweep().drain()
+    assert any(delivery.message.text.startswith("रसीद") for delivery in channel.sent)
+
+
+def test_a_command_that_calls_itself_for_ever_ends_the_turn(runtime: Runtime) -> None:
+    runtime.hear("run shop.loop")
+    assert runtime.sweep().drain().failed == 1
+    assert "BudgetExceeded" in queries.events(runtime.world.database, 1)[0].error
+
+
+def test_depth_is_counted_anew_for_each_call(call: OpenCall) -> None:
+    for _ in range(20):
+        assert call.run("shop.total", {"count": 2}) == Money.of(200, "INR")
+    with pytest.raises(BudgetExceeded, match="call each other in a ring"):
+        call.run("shop.loop", {})
+
+
+def test_outside_of_a_conversation_nothing_can_be_sent(call: OpenCall) -> None:
+    assert call.contact is None
+    assert call.conversation_id is None
+    with pytest.raises(TurnError, match="no conversation here to send a message to"):
+        call.send(Outbound(text="hi"))
+
+
+def test_a_text_for_a_contact_without_conversation_is_in_its_language(runtime: Runtime) -> None:
+    with runtime.world.database.transaction() as session:
+        ravi = OpenCall(runtime.world, session, contact=Contact(id=1, phone="+91", name="Ravi", locale="hi"))
+        assert ravi.text("receipt", {"amount": 1}) == "रसीद 1"
+        assert OpenCall(runtime.world, session).text("receipt", {"amount": 1}) == "You: 1"
+
+
+def test_an_unknown_text_or_command_is_named(call: OpenCall) -> None:
+    with pytest.raises(UnknownName, match='no text "receit"'):
+        call.text("receit", {})
+    with pytest.raises(UnknownName, match=r'no command "shop\.pay"'):
+        call.run("shop.pay", {})
+
+
+def test_an_event_carries_plain_data_only(call: OpenCall) -> None:
+    call.emit("nobody.listens", {"total": Money.of(1, "INR")})
+    with pytest.raises(TypeError, match="can't be kept"):
+        call.emit("shop.placed", {"session": object()})
+
+
+def test_a_module_sees_its_own_settings(call: OpenCall) -> None:
+    assert call.settings(ShopSettings).series == "B"
+    with pytest.raises(ConfigurationError, match="no module of this app has Lines as its settings"):
+        call.settings(Lines)
+
+
+def test_today_is_where_the_business_is(runtime: Runtime) -> None:
+    business = replace(runtime.world.business, timezone=ZoneInfo("Asia/Kolkata"))
+    world = replace(runtime.world, business=business)
+    runtime.clock.set(datetime(2026, 1, 2, 20, tzinfo=UTC))
+    with world.database.transaction() as session:
+        call = OpenCall(world, session)
+        assert call.today == date(2026, 1, 3)
+        assert call.session is session
