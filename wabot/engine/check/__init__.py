@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from wabot.engine.check import actions, events, reach, structure, variables
+from wabot.engine.check import actions, events, limits, order, reach, structure, variables
 from wabot.engine.check import texts as said
 from wabot.engine.check.codes import CODES, Code
 from wabot.engine.check.flow import CheckOptions, CommandInfo, Flow
@@ -11,6 +11,7 @@ from wabot.engine.expressions import Sandbox
 from wabot.engine.loader import Source
 from wabot.engine.problems import Problem
 from wabot.engine.texts import Texts
+from wabot.engine.yaml import walk
 
 __all__ = ["CODES", "CheckOptions", "Code", "CommandInfo", "check"]
 
@@ -41,8 +42,14 @@ RULES: tuple[Rule, ...] = (
     variables.sources,
     variables.names,
     variables.states_asked_for,
+    order.unset_variables,
     said.missing,
     said.phrases,
+    limits.lengths,
+    limits.options,
+    limits.messages,
+    limits.questions,
+    limits.templates,
 )
 
 
@@ -60,12 +67,25 @@ def check(
     """
     spoken = texts or Texts()
     names = frozenset(source.flow for source in sources)
+    given = _given(sources)
     sandbox = Sandbox()
     found = [*spoken.problems, *said.plurals(spoken), *_duplicates(sources)]
     for source in sources:
-        flow = Flow(source, spoken, commands or {}, names, options or CheckOptions())
+        begun = frozenset(given.get(source.flow, ()))
+        flow = Flow(source, spoken, commands or {}, names, options or CheckOptions(), given=begun)
         found += _check_flow(flow, sandbox)
     return sorted(set(found), key=lambda problem: (problem.place, problem.code, problem.message))
+
+
+def _given(sources: Sequence[Source]) -> dict[str, set[str]]:
+    """The variables that a flow is given by others of these to begin with."""
+    given: dict[str, set[str]] = {}
+    for source in sources:
+        for _, data in walk(source.data):
+            if isinstance(data, dict) and isinstance(data.get("flow"), str):
+                named = data.get("with")
+                given.setdefault(data["flow"], set()).update(named if isinstance(named, dict) else ())
+    return given
 
 
 def _check_flow(flow: Flow, sandbox: Sandbox) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from wabot.core.messages import Kind
 from wabot.engine.check.descriptors import bare, matches, meets
-from wabot.engine.check.flow import Edge, Flow, together
+from wabot.engine.check.flow import Edge, Flow, companions
 from wabot.engine.check.structure import resolve
 from wabot.engine.document import Ask, CancelAction, EachOption, RaiseAction, SendAction
 from wabot.engine.names import Node
@@ -104,7 +104,7 @@ def _offered(flow: Flow, kind: str) -> set[str] | None:
 def _answer(flow: Flow, edge: Edge, family: str, rest: str) -> Iterator[Problem]:
     path = (*edge.path, "event")
     if not rest:
-        if not any(together(edge.node, node) for node in flow.asks):
+        if not any(node in flow.asks for node in companions(edge.node)):
             where = f'"{edge.node.id}"' if edge.node.parent else "this flow"
             yield flow.problem("no-ask", path, f'nothing is asked in {where}, so "{family}" never comes')
         return
@@ -188,7 +188,7 @@ def raised(flow: Flow) -> Iterator[Problem]:
 
 def answers(flow: Flow) -> Iterator[Problem]:
     for node, ask in flow.asks.items():
-        near = [edge for edge in flow.edges if not edge.timer and together(edge.node, node)]
+        near = [edge for state in companions(node) for edge in flow.edges_of(state) if not edge.timer]
         path = (*node.document_path, "ask")
         if not _takes(flow, near, node, "answered") and not ask.into:
             message = f'no transition takes the answer of "{node.id}"'

@@ -122,7 +122,8 @@ class Message:
 class Flow:
     """A flow and what is known around it: the project's texts, commands and other flows.
 
-    A flow written inside an invoke is one of its own, whose paths begin at `base`.
+    A flow written inside an invoke is one of its own, whose paths begin at `base`. `given` are the
+    variables that other flows set when they begin this one.
     """
 
     def __init__(
@@ -133,6 +134,7 @@ class Flow:
         flows: frozenset[str],
         options: CheckOptions,
         base: Path = (),
+        given: frozenset[str] = frozenset(),
     ) -> None:
         self.source = source
         self.document: FlowDocument = source.document
@@ -142,6 +144,7 @@ class Flow:
         self.flows = flows
         self.options = options
         self.base = base
+        self.given = given
         self.uses: list[Use] = []
         self.constant_guards: dict[str, bool] = {}
 
@@ -219,7 +222,8 @@ class Flow:
                 document = invoke.content
                 source = replace(self.source, document=document, tree=Tree.of(document))
                 base = (*self.base, *path, "content")
-                yield Flow(source, self.texts, self.commands, self.flows, self.options, base)
+                given = frozenset((*invoke.with_, *(param.name for param in invoke.params)))
+                yield Flow(source, self.texts, self.commands, self.flows, self.options, base, given)
 
     def reaches(self, node: Node) -> list[Edge]:
         """The transitions that may be taken while `node` is active: its own and its ancestors'."""
@@ -227,6 +231,26 @@ class Flow:
 
     def edges_of(self, node: Node) -> list[Edge]:
         return self._by_node.get(node, [])
+
+    def guards_of(self, edge: Edge) -> list["Use"]:
+        return self._guards.get(edge, [])
+
+    @cached_property
+    def _guards(self) -> dict[Edge, list["Use"]]:
+        found: dict[Edge, list[Use]] = {}
+        for use in self.uses:
+            if use.edge is not None and use.placed is None:
+                found.setdefault(use.edge, []).append(use)
+        return found
+
+    @cached_property
+    def conditions(self) -> dict[Path, list["Use"]]:
+        """The conditions of each `if`, by the place of the action."""
+        found: dict[Path, list[Use]] = {}
+        for use in self.uses:
+            if use.role == "guard" and use.placed is not None:
+                found.setdefault(use.placed.path, []).append(use)
+        return found
 
     @cached_property
     def _by_node(self) -> dict[Node, list[Edge]]:
@@ -242,11 +266,21 @@ def has_ask(node: Node) -> bool:
 
 def together(one: Node, other: Node) -> bool:
     """Whether two states may be active at once."""
-    if one is other or one.within(other) or other.within(one):
-        return True
-    around = {id(node) for node in one.ancestors()}
-    nearest = next(node for node in other.ancestors() if id(node) in around)
-    return nearest.kind == "parallel"
+    return other in set(companions(one))
+
+
+def companions(node: Node) -> Iterator[Node]:
+    """The states that may be active with `node`: itself, around it, inside it, in other regions."""
+    yield node
+    yield from node.descendants()
+    inner = node
+    for around in node.ancestors():
+        yield around
+        for child in around.children if around.kind == "parallel" else ():
+            if child is not inner:
+                yield child
+                yield from child.descendants()
+        inner = around
 
 
 def _edges(node: Node) -> Iterator[Edge]:

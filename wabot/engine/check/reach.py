@@ -28,20 +28,17 @@ def defaults(flow: Flow, node: Node) -> list[Node]:
 def entered(flow: Flow, target: Node) -> set[Node]:
     """The states that a transition to `target` enters, its ancestors' other regions included."""
     found: set[Node] = set()
+    done: set[Node] = set()
     waiting = [target]
     while waiting:
         node = waiting.pop()
-        if node in found:
+        if node in done:
             continue
+        done.add(node)
         found.add(node)
-        around = node.parent
-        if around is not None and around not in found:
-            if around.kind == "parallel":
-                waiting += [child for child in around.children if child is not node]
-            # An ancestor is entered on the way, without its own default.
-            found.add(around)
-            waiting += _regions_above(around, found)
-        waiting += [child for child in defaults(flow, node) if child not in found]
+        # An ancestor is entered on the way, without its own default, but with its other regions.
+        waiting += _regions_above(node, found)
+        waiting += [child for child in defaults(flow, node) if child not in done]
     return found
 
 
