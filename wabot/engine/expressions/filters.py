@@ -203,7 +203,8 @@ def _digits_of(text: str) -> str:
 
 def int_(value: Any, default: Any = _MISSING) -> Any:
     def convert(plain: Any) -> int:
-        return int(Decimal(plain) if isinstance(plain, str) else plain)
+        # Bounded before it is written out: 1e999999 has a million digits.
+        return int(bounded(Decimal(plain) if isinstance(plain, str) else plain))
 
     return _converted(value, default, convert, "whole number")
 

@@ -108,10 +108,10 @@ def _mend(source: str) -> str | None:
 def _bounded(tree: nodes.Node, source: str) -> None:
     level: list[nodes.Node] = [tree]
     for _ in range(DEPTH):
-        level = [child for node in level for child in node.iter_child_nodes()]
         for node in level:
             if isinstance(node, nodes.Const):
                 _constant(node.value, source)
+        level = [child for node in level for child in node.iter_child_nodes()]
         if not level:
             return
     raise ExpressionError(f'"{short(source)}" is nested deeper than {DEPTH} levels')
