@@ -12,8 +12,13 @@ from tests.runtime.worlds import Runtime, make_runtime
 from wabot.core.messages import Outbound
 from wabot.core.module import Call, Contact, Module
 from wabot.core.money import Money
+from wabot.core.tables import ContactRow
+from wabot.engine.engine import Engine
+from wabot.engine.library import Library
+from wabot.engine.loader import load_flow
 from wabot.engine.texts import Texts
-from wabot.errors import BudgetExceeded, ConfigurationError, TurnError, UnknownName
+from wabot.errors import BudgetExceeded, ConfigurationError, Rejected, TurnError, UnknownName
+from wabot.pipeline import Pipeline, make_errors, make_flow, make_session
 from wabot.pipeline.call import OpenCall
 from wabot.runtime import queries
 from wabot.testing.fakes import FakeChannel
@@ -157,3 +162,55 @@ def test_today_is_where_the_business_is(runtime: Runtime) -> None:
         call = OpenCall(world, session)
         assert call.today == date(2026, 1, 3)
         assert call.session is session
+
+
+FLOW = """
+flow: desk
+states:
+  open:
+    initial: true
+    enter:
+      - say: "Before."
+      - shop.place: {}
+      - say: "After."
+    transitions:
+      - {event: message.text, on: [{shop.spoil: {}}]}
+      - {event: error.command.shop.spoil, on: [{say: "refused, {{ event.data.code }}"}]}
+"""
+
+
+@shop.command("spoil")
+def spoil(lines: Lines, call: Call) -> None:
+    """Does half of it, then finds that it can't."""
+    contact = call.session.get_one(ContactRow, 1)
+    contact.name = "Spoilt"
+    call.session.flush()
+    call.send(Outbound(text="spoilt"))
+    raise Rejected("no", code="spoilt")
+
+
+@pytest.fixture
+def desk(runtime: Runtime) -> Runtime:
+    """The real engine with a flow that uses the shop."""
+    engine = Engine(Library([load_flow(FLOW, "desk.yaml")], TEXTS))
+    world = replace(runtime.world, engine=engine, flow="desk")
+    ends = [make_errors(world), make_session(world)]
+    return replace(runtime, world=world, pipeline=Pipeline(ends, [make_flow(world)]))
+
+
+def test_what_a_command_sends_has_its_place_among_the_flows_words(
+    desk: Runtime, channel: FakeChannel
+) -> None:
+    desk.hear("hi", name="Ravi")
+    desk.sweep().drain()
+    assert [delivery.message.text for delivery in channel.sent] == ["Before.", "Ravi: ₹100.00", "After."]
+
+
+def test_a_refused_command_leaves_nothing_where_the_flow_goes_on(desk: Runtime, channel: FakeChannel) -> None:
+    desk.hear("hi", name="Ravi")
+    desk.hear("spoil it")
+    assert desk.sweep().drain().turns == 2
+    assert channel.sent[-1].message.text == "refused, spoilt"
+    assert "spoilt" not in [delivery.message.text for delivery in channel.sent]
+    (conversation,) = queries.conversations(desk.world.database)
+    assert conversation.contact.name == "Ravi"

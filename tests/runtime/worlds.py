@@ -62,7 +62,10 @@ class Obedient:
                     Outbound(text=rest, buttons=(Button(id="a", title="Yes"), Button(id="b", title="No")))
                 )
             case "run":
-                yield Say(Outbound(text=str(context.commands.run(rest, {}))))
+                result = context.commands.run(rest, {})
+                yield from (Say(message) for message in context.said)
+                context.said.clear()
+                yield Say(Outbound(text=str(result)))
             case "timer":
                 id, seconds = rest.split()
                 yield StartTimer(id, f"{id}#{state.counter}", timedelta(seconds=float(seconds)))

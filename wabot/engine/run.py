@@ -390,7 +390,10 @@ class Run:
 
     def call(self, command: str, arguments: dict[str, Any]) -> Any:
         self.command = command
-        return self.context.commands.run(command, arguments)
+        result = self.context.commands.run(command, arguments)
+        self.effects += [Say(message) for message in self.context.said]
+        self.context.said.clear()
+        return result
 
     def speak(self, locale: str) -> None:
         self.state.locale = self.locale = self.scope["_locale"] = locale

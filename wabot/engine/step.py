@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from wabot.core.messages import Inbound
+from wabot.core.messages import Inbound, Outbound
 from wabot.engine.effects import Effect
 from wabot.engine.problems import Path
 from wabot.engine.state import State
@@ -51,6 +51,7 @@ class Context:
 
     `now` is aware, in the contact's time zone; `contact` and `business` are plain data
     (`contact.name`, `contact.phone`, `contact.locale`; `business.name`, `business.currency`, …).
+    What a command puts into `said` goes out in its place among what the flow says.
     """
 
     now: datetime
@@ -59,6 +60,7 @@ class Context:
     contact: Mapping[str, Any] = field(default_factory=dict)
     business: Mapping[str, Any] = field(default_factory=dict)
     commands: Commands = field(default_factory=NoCommands)
+    said: list[Outbound] = field(default_factory=list)
     trace: bool = False
 
 

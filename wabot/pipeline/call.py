@@ -26,7 +26,8 @@ DEPTH = 16
 class OpenCall:
     """A call in a transaction that is open. It is `core.module.Call` and the engine's `Commands`.
 
-    With `turn` it belongs to that turn's conversation; without, nothing can be sent.
+    With `turn` it belongs to that turn's conversation, and what it sends is put into `said`, for the
+    engine to give it its place; without, nothing can be sent.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class OpenCall:
         self._turn = turn
         self._contact = turn.contact if turn else contact
         self._depth = 0
+        self.said: list[Outbound] = []
 
     @property
     def session(self) -> Session:
@@ -77,8 +79,14 @@ class OpenCall:
 
     def run(self, name: str, arguments: Mapping[str, Any]) -> Any:
         command = self._world.registry.command(name)
-        with self._deeper(name):
-            return command.run(arguments, self)
+        said = len(self.said)
+        try:
+            # A flow may go on after a command was refused: what the command had changed must not stay.
+            with self._deeper(name), self._session.begin_nested():
+                return command.run(arguments, self)
+        except BaseException:
+            del self.said[said:]
+            raise
 
     def emit(self, event: str, payload: Mapping[str, Any]) -> None:
         to_plain(payload)
@@ -87,9 +95,9 @@ class OpenCall:
                 handler(payload, self)
 
     def send(self, message: Outbound) -> None:
-        if self._turn is None or self._turn.received is None:
+        if self._turn is None:
             raise TurnError("there is no conversation here to send a message to")
-        self._turn.work.enqueue(message, self.ids.new(), self._turn.received.id)
+        self.said.append(message)
 
     def text(self, key: str, values: Mapping[str, Any]) -> str:
         locale = self._locale

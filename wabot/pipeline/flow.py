@@ -58,13 +58,15 @@ def _context(world: World, turn: Turn) -> Context:
     assert contact is not None  # noqa: S101 - the session began the turn with it
     if state is not None and state.locale:
         turn.locale = state.locale
+    call = OpenCall(world, turn.work.session, turn=turn)
     return Context(
         now=world.local(turn.work.now),
         locale=turn.locale,
         currency=world.business.currency,
         contact=contact_data(contact, turn.locale),
         business=world.business.as_data(),
-        commands=OpenCall(world, turn.work.session, turn=turn),
+        commands=call,
+        said=call.said,
         trace=turn.trace,
     )
 
