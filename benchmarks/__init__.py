@@ -1,1 +1,1 @@
-"""Measurements; each module prints JSON lines with `name`, `value`, `unit`, `baseline` and `ratio`."""
+"""Benchmarks: `python -m benchmarks.<name> --json` prints JSON lines."""

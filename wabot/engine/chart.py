@@ -1,10 +1,10 @@
 """A flow compiled once: its states and transitions, and the machine's callbacks on them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from statemachine.event_data import EventData
+from statemachine.event_data import TriggerData
 
 from wabot.engine.document import FlowDocument, History, StateNode
 from wabot.engine.names import Node, Tree, Unresolved, split_state_event
@@ -43,45 +43,42 @@ class Spot:
     question: "Question | None" = None
     timers: "tuple[Timer, ...]" = ()
     invocations: "tuple[Invocation, ...]" = ()
+    path: str = field(init=False)
+    place: Path = field(init=False)
+    order: int = field(init=False)
+    atomic: bool = field(init=False)
+    final: bool = field(init=False)
+    ends_flow: bool = field(init=False)
 
     def __repr__(self) -> str:
         return f"<{self.node.kind} {self.path or '(root)'}>"
 
-    @property
-    def path(self) -> str:
-        return self.node.path
+    def __post_init__(self) -> None:
+        self.path = self.node.path
+        self.place = self.node.document_path
+        self.order = self.node.order
+        self.atomic = self.node.kind in ("atomic", "final")
+        self.final = self.node.kind == "final"
+        self.ends_flow = self.final and self.parent is not None and self.parent.parent is None
 
-    @property
-    def place(self) -> Path:
-        return self.node.document_path
+    def around(self) -> "Iterator[Spot]":
+        """From the parent outwards, the root last."""
+        spot = self.parent
+        while spot is not None:
+            yield spot
+            spot = spot.parent
 
-    @property
-    def order(self) -> int:
-        return self.node.order
-
-    @property
-    def atomic(self) -> bool:
-        return self.node.kind in ("atomic", "final")
-
-    @property
-    def final(self) -> bool:
-        return self.node.kind == "final"
-
-    @property
-    def ends_flow(self) -> bool:
-        return self.final and self.parent is not None and self.parent.parent is None
-
-    def enter(self, model: "Holder", event_data: EventData) -> None:
+    def enter(self, model: "Holder", trigger: TriggerData) -> None:
         play = model.play
         if play is not None:
-            play.enter(self, event_data.trigger_data)
+            play.enter(self, trigger)
 
-    def exit(self, model: "Holder", event_data: EventData) -> None:
+    def exit(self, model: "Holder", trigger: TriggerData) -> None:
         play = model.play
         if play is not None:
-            play.exit(self, event_data.trigger_data)
+            play.exit(self, trigger)
 
-    def result(self, model: "Holder", event_data: EventData) -> dict[str, Any] | None:
+    def result(self, model: "Holder", trigger: TriggerData) -> dict[str, Any] | None:
         """What the machine adds to the `done.state` event of a final state."""
         play = model.play
         return None if play is None else {"result": play.result_of(self)}
@@ -108,37 +105,37 @@ class Edge:
     on_actions: "tuple[Action, ...]" = ()
     after_actions: "tuple[Action, ...]" = ()
     speaker: Spot | None = None
+    eventless: bool = field(init=False)
+    guarded: bool = field(init=False)
 
-    @property
-    def eventless(self) -> bool:
-        return not self.descriptors
+    def __post_init__(self) -> None:
+        self.eventless = not self.descriptors
+        hears = any(d in ("*", "e.message") or d.startswith("e.message.") for d in self.descriptors)
+        # The root's transitions stop when the flow has ended.
+        self.guarded = bool(self.cond or self.unless or self.intent or hears or self.spot.parent is None)
 
-    @property
-    def hears_messages(self) -> bool:
-        return any(d in ("*", "e.message") or d.startswith("e.message.") for d in self.descriptors)
+    def matches(self, event: str) -> bool:
+        """Whether a descriptor is the event's name or its beginning up to a dot; the eventless
+        transitions match the empty string."""
+        if not event:
+            return self.eventless
+        return any(word == "*" or f"{event}.".startswith(f"{word}.") for word in self.descriptors)
 
-    @property
-    def guarded(self) -> bool:
-        """Whether anything but the event decides. The root's transitions stop when the flow has ended."""
-        return bool(
-            self.cond or self.unless or self.intent or self.hears_messages or self.spot.parent is None
-        )
-
-    def guard(self, model: "Holder", event_data: EventData) -> bool:
+    def guard(self, model: "Holder", trigger: TriggerData) -> bool:
         play = model.play
-        return play is not None and play.allows(self, event_data.trigger_data)
+        return play is not None and play.allows(self, trigger)
 
-    def before(self, model: "Holder", event_data: EventData) -> None:
-        play = model.play
-        if play is not None:
-            play.take(self, event_data.trigger_data)
-
-    def on(self, model: "Holder", event_data: EventData) -> None:
+    def before(self, model: "Holder", trigger: TriggerData) -> None:
         play = model.play
         if play is not None:
-            play.follow(self, event_data.trigger_data)
+            play.take(self, trigger)
 
-    def after(self, model: "Holder", event_data: EventData) -> None:
+    def on(self, model: "Holder", trigger: TriggerData) -> None:
+        play = model.play
+        if play is not None:
+            play.follow(self, trigger)
+
+    def after(self, model: "Holder", trigger: TriggerData) -> None:
         play = model.play
         if play is not None:
             play.perform(self.after_actions, self.speaker or self.spot, in_transition=True)
@@ -248,4 +245,8 @@ def model_of(spot: Spot) -> StateNode | None:
 
 
 def in_document_order(spots: Iterable[Spot]) -> list[Spot]:
-    return sorted(spots, key=lambda spot: spot.order)
+    return sorted(spots, key=by_order)
+
+
+def by_order(spot: Spot) -> int:
+    return spot.order

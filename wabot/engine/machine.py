@@ -5,16 +5,19 @@ the flow, so instances are kept and bound to one conversation after another.
 """
 
 from collections import deque
-from collections.abc import Mapping
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from statemachine import StateChart
+from statemachine.engines.sync import SyncEngine
 from statemachine.event import BoundEvent
+from statemachine.event_data import TriggerData
+from statemachine.graph import iterate_states_and_transitions
 from statemachine.io import create_machine_class_from_definition
 from statemachine.orderedset import OrderedSet
+from statemachine.transition import Transition
 
-from wabot.engine.chart import Chart, Edge, Spot, deep, machine_id
+from wabot.engine.chart import Chart, Edge, Spot, by_order, deep, machine_id
 from wabot.engine.names import Node
 from wabot.engine.occurrence import Occurrence
 
@@ -22,6 +25,10 @@ if TYPE_CHECKING:
     from wabot.engine.play import Play
 
 Definition = dict[str, Any]
+
+Hook = Callable[["Holder", TriggerData], Any]
+
+MOST_CANDIDATES = 10_000
 
 IDLE_MACHINES = 8
 """Warm machines kept per chart; more threads than that make machines of their own."""
@@ -33,6 +40,103 @@ class Holder:
     def __init__(self) -> None:
         self.state: Any = None
         self.play: Play | None = None
+
+
+class Callbacks:
+    """The chart's callbacks by the keys that the machine calls them by, one table for all instances.
+
+    In place of the machine's own registry, which would look each callback's parameters up by name at
+    every call, and search the whole chart for them at every instance.
+    """
+
+    has_async_callbacks = False
+
+    def __init__(self, table: Mapping[str, tuple[Hook, ...]], holder: Holder) -> None:
+        self._table = table
+        self._holder = holder
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._table
+
+    def call(self, key: str, *_args: Any, trigger: TriggerData, **_others: Any) -> list[Any]:
+        return [hook(self._holder, trigger) for hook in self._table.get(key, ())]
+
+
+class DocumentOrderEngine(SyncEngine):
+    """python-statemachine's engine with a selection of transitions of its own.
+
+    Of the active states in document order, where the original takes them as they were entered; and
+    it asks only the transitions whose descriptors match, which it remembers per event.
+    """
+
+    sm: Any
+
+    def select_eventless_transitions(self, trigger_data: TriggerData) -> OrderedSet[Transition]:
+        if not self.sm.plan.eventless:
+            return OrderedSet()
+        return self._select("", trigger_data)
+
+    def select_transitions(self, trigger_data: TriggerData) -> OrderedSet[Transition]:
+        return self._select(str(trigger_data.event), trigger_data)
+
+    def _select(self, event: str, trigger: TriggerData) -> OrderedSet[Transition]:
+        plan, holder = self.sm.plan, self.sm.model
+        selected: OrderedSet[Transition] = OrderedSet()
+        for spot in plan.atomic(self.sm.configuration_values):
+            for edge, transition in plan.candidates(spot, event):
+                if not edge.guarded or edge.guard(holder, trigger):
+                    selected.add(transition)
+                    break
+        return self._filter_conflicting_transitions(selected) if len(selected) > 1 else selected
+
+    def _get_args_kwargs(
+        self, transition: Transition, trigger_data: TriggerData, target: Any = None, source: Any = None
+    ) -> tuple[tuple[()], dict[str, Any]]:
+        """What callbacks get: the event. Ours know their state or transition themselves."""
+        return (), {"trigger": trigger_data}
+
+
+class Plan:
+    """What the engine looks up about a chart, worked out once."""
+
+    def __init__(self, chart: Chart, kind: type[StateChart[Any]]) -> None:
+        self._by_id = chart.by_id
+        self._transitions = {
+            spot: list(
+                zip(
+                    [edge for edge in spot.edges if edge.kind == "usual"],
+                    [t for t in kind.states_map[spot.id].transitions if not t.initial],
+                    strict=True,
+                )
+            )
+            for spot in chart.spots
+        }
+        self.eventless = any(edge.eventless for edges in self._transitions.values() for edge, _ in edges)
+        self._candidates: dict[tuple[Spot, str], list[tuple[Edge, Transition]]] = {}
+
+    def atomic(self, active: Iterable[str]) -> list[Spot]:
+        """The active atomic states in document order."""
+        spots = [spot for id in active if (spot := self._by_id[id]).atomic]
+        if len(spots) > 1:
+            spots.sort(key=by_order)
+        return spots
+
+    def candidates(self, spot: Spot, event: str) -> list[tuple[Edge, Transition]]:
+        """The transitions of a state and of those around it that this event could take; the eventless
+        ones for the empty string."""
+        found = self._candidates.get((spot, event))
+        if found is None:
+            found = [
+                (edge, transition)
+                for source in (spot, *spot.around())
+                for edge, transition in self._transitions[source]
+                if edge.matches(event)
+            ]
+            # Ids of taps come from outside: what they name must not fill the memory.
+            if len(self._candidates) >= MOST_CANDIDATES:
+                self._candidates.clear()
+            self._candidates[spot, event] = found
+        return found
 
 
 class Machine:
@@ -97,7 +201,8 @@ class Bench:
         try:
             return self._idle.pop()
         except IndexError:
-            return Machine(self._kind)
+            pass
+        return Machine(self._kind)
 
     def give_back(self, machine: Machine) -> None:
         """Only a machine whose last event ended well; one that raised is dropped."""
@@ -115,14 +220,35 @@ def machine_class(chart: Chart) -> type[StateChart[Any]]:
         # The registry keeps the last class of each name for good: one name, so one class at most.
         "Flow",
         states={chart.root.id: {**_definition(chart.root), "initial": True}},  # type: ignore[dict-item]
-        configuration=property(_in_document_order, _set_configuration),
+        _get_engine=_own_engine,
+        _register_callbacks=_use_table,
         catch_errors_as_events=False,
         validate_disconnected_states=False,
         validate_trap_states=False,
         validate_final_reachability=False,
     )
     _mend(kind, chart)
+    kind.callbacks = _table(kind)
+    kind.plan = Plan(chart, kind)
     return kind
+
+
+def _own_engine(machine: Any) -> DocumentOrderEngine:
+    return DocumentOrderEngine(machine)
+
+
+def _use_table(machine: Any, _listeners: list[Any]) -> None:
+    machine._callbacks = Callbacks(machine.callbacks, machine.model)
+
+
+def _table(kind: type[StateChart[Any]]) -> dict[str, tuple[Hook, ...]]:
+    table: dict[str, tuple[Hook, ...]] = {}
+    for visited in iterate_states_and_transitions(kind.states):
+        for spec in visited._specs:
+            if not spec.is_convention:
+                key = spec.group.build_key(visited._specs)
+                table[key] = (*table.get(key, ()), spec.func)
+    return table
 
 
 def _definition(spot: Spot) -> Definition:
@@ -185,17 +311,3 @@ def _mend(kind: type[StateChart[Any]], chart: Chart) -> None:
         initial = [transition for transition in state.transitions if transition.initial]
         surplus = initial if spot.node.kind == "parallel" else initial[1:]
         state.transitions.transitions = [t for t in state.transitions if t not in surplus]
-
-
-def _in_document_order(machine: StateChart[Any]) -> OrderedSet[Any]:
-    """The active states. The machine keeps them as they were entered, and would select and weigh
-    transitions in that order; SCXML wants document order."""
-    states = StateChart.configuration.fget(machine)  # type: ignore[attr-defined]
-    orders = [state.document_order for state in states]
-    if all(first < second for first, second in pairwise(orders)):
-        return states  # type: ignore[no-any-return]
-    return OrderedSet(sorted(states, key=lambda state: state.document_order))
-
-
-def _set_configuration(machine: StateChart[Any], states: OrderedSet[Any]) -> None:
-    StateChart.configuration.fset(machine, states)  # type: ignore[attr-defined]
