@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from wabot.cli import main
 
 
@@ -39,9 +41,7 @@ def _streams(given: str) -> Iterator[tuple[io.StringIO, io.StringIO]]:
 
 
 def wabot(*arguments: object, stdin: str = "") -> Ran:
-    with _streams(stdin) as (out, err):
-        try:
-            main([str(argument) for argument in arguments])
-        except SystemExit as leaving:
-            code = leaving.code
+    with _streams(stdin) as (out, err), pytest.raises(SystemExit) as leaving:
+        main([str(argument) for argument in arguments])
+    code = leaving.value.code
     return Ran(code if isinstance(code, int) else 0 if code is None else 1, out.getvalue(), err.getvalue())

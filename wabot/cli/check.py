@@ -14,7 +14,7 @@ from wabot.engine.texts import Texts
 from wabot.errors import FlowError, UsageError
 from wabot.settings import FILE, Settings
 from wabot.testing.files import looks_like_cases, read_cases
-from wabot.testing.places import SUFFIXES, display, project_of
+from wabot.testing.places import SUFFIXES, display, project_of, with_neighbours
 from wabot.testing.projects import tests_of, text_folders
 
 
@@ -80,7 +80,8 @@ class Report:
         self._flows([file], settings, beside)
 
     def _project(self, settings: Settings) -> None:
-        self.files.update(path for path in settings.text_files)
+        for folder in settings.text_directories:
+            self.files.update(path for path in folder.glob("*") if path.suffix in SUFFIXES)
         self._flows(settings.flow_files, settings)
         self._tests(tests_of(settings))
 
@@ -128,7 +129,7 @@ class Report:
 def loose_settings(files: Sequence[Path]) -> Settings:
     """Settings for flows that are in no project: with the flows and texts that lie beside them."""
     folder = files[0].absolute().parent
-    beside = [path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES and not _is_test(path)]
+    beside = [path for file in files for path in with_neighbours(file.absolute())]
     return Settings(directory=folder, flows=beside, texts=text_folders(files[0]))
 
 

@@ -8,7 +8,7 @@ from wabot.engine.loader import Source, load_flow
 from wabot.engine.texts import Texts
 from wabot.errors import FlowError
 from wabot.settings import load_settings
-from wabot.testing.places import SUFFIXES, display, project_of
+from wabot.testing.places import display, project_of, with_neighbours
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Flows:
             sources += neighbours(settings.flow_files, file)
             folders, default = list(settings.text_directories), settings.locale
         else:
-            sources += neighbours(sorted(file.parent.iterdir()), file)
+            sources += neighbours(with_neighbours(file), file)
         known = {(source.flow, source.version)}
         unique = [source]
         for other in sources[1:]:
@@ -48,7 +48,7 @@ def text_folders(file: Path) -> list[Path]:
 def neighbours(files: list[Path], file: Path) -> list[Source]:
     found = []
     for other in files:
-        if other.suffix in SUFFIXES and other.is_file() and other.absolute() != file.absolute():
+        if other.resolve() != file.resolve():
             try:
                 found.append(load_flow(other.read_text(encoding="utf-8"), display(other)))
             except (FlowError, UnicodeDecodeError):

@@ -116,7 +116,7 @@ def table(
     """A table without rulers; `columns` are headings and their styles."""
     from rich.table import Table
 
-    made = Table(box=None, pad_edge=False, show_edge=False, show_header=heads, padding=(0, 2, 0, 0))
+    made = Table(box=None, pad_edge=False, show_edge=False, show_header=heads, padding=(0, 1))
     for heading, style in columns.items():
         made.add_column(heading, style=style, overflow="fold")
     for row in rows:

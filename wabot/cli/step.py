@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from wabot.cli.flows import Flows
 from wabot.cli.screen import show_json
 from wabot.core.json import from_plain
@@ -128,7 +130,9 @@ class Machine:
         kind, _, option = rest.partition(".")
         if first != "message" or kind not in set(Kind):
             return None
-        fields: dict[str, Any] = {"text": str(data)} if isinstance(data, str | int) else dict(data or {})
+        if not isinstance(data, dict | str | None):
+            raise UsageError("the data of a message is an object", hint='write {"text": "Hi"}')
+        fields: dict[str, Any] = {"text": data} if isinstance(data, str) else dict(data or {})
         if option:
             fields |= tapped(state, option)
         try:
@@ -140,8 +144,11 @@ class Machine:
                 kind=Kind(kind),
                 **fields,
             )
-        except (TypeError, ValueError) as error:
+        except TypeError as error:
             raise UsageError(f"this is no message: {error}") from None
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            raise UsageError(f"this is no message: {wrong['loc'][0]}: {wrong['msg']}") from None
 
 
 def _frames(state: State) -> Iterator[Frame]:

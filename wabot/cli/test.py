@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rich.console import RenderableType
 from rich.text import Text
 
 from wabot.cli.screen import console, counted, show, show_json, show_problems, table
@@ -195,7 +196,7 @@ def _summary(done: Run) -> Text:
     return Text(f"{', '.join(parts)} in {seconds:.2f} s", "bold green" if done.good else "bold red")
 
 
-def _coverage(done: Run) -> list[object]:
+def _coverage(done: Run) -> list[RenderableType]:
     flows = [flow for coverage in done.coverage.values() for flow in coverage.flows()]
     rows = [
         (

@@ -1,5 +1,6 @@
 """Plays a written conversation on the real runtime and says where it went another way."""
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -106,11 +107,25 @@ def play(case: Case, project: Project, *, update: bool = False) -> Outcome:
             player.run()
     except WabotError as error:
         outcome.status = "error"
-        place = case.place(player.index) if player else case.start
         hint = (f"mend: {error.hint}",) if error.hint else ()
-        outcome.failures.append(Failure(place, error.message, hint))
+        outcome.failures.append(Failure(_where(case, player), error.message, hint))
+    except Exception as error:  # noqa: BLE001 - a module's own code raises anything; the others go on
+        outcome.status = "error"
+        lines = "".join(traceback.format_exception(error)).rstrip().split("\n")
+        outcome.failures.append(
+            Failure(_where(case, player), f"{type(error).__name__}: {error}", tuple(lines))
+        )
     outcome.seconds = perf_counter() - started
     return outcome
+
+
+def _where(case: Case, player: "_Player | None") -> Place:
+    return case.place(player.index) if player else case.start
+
+
+def as_line(who: str, text: str) -> str:
+    """One entry of a transcript; a text of several lines goes on below its beginning."""
+    return f"{who}: " + text.replace("\n", "\n     ") if who else text
 
 
 class _Different(Exception):
@@ -162,15 +177,10 @@ class _Player:
 
     def _differ(self, inner: Sequence[str | int], message: str, lines: Sequence[str] = ()) -> None:
         """Raise what a check found, with what was said before it."""
-        said = [f"{who}: {text}" for who, text in self.conversation.transcript[-6:]]
-        context = ["", "so far:", *(part for line in said for part in line.splitlines())] if said else []
-        raise _Different(
-            Failure(
-                self.case.place(self.index, *inner),
-                message,
-                tuple(part for line in [*lines, *context] for part in line.split("\n")),
-            )
-        )
+        said = [as_line(who, text) for who, text in self.conversation.transcript[-6:]]
+        context = ["", "so far:", *said] if said else []
+        split = tuple(part for line in [*lines, *context] for part in line.split("\n"))
+        raise _Different(Failure(self.case.place(self.index, *inner), message, split))
 
     def _do_contact(self, text: str) -> None:
         self.conversation.say(text)

@@ -16,10 +16,10 @@ from wabot.core.ports import Channel, Clock, Ids
 from wabot.engine.loader import Source as FlowSource
 from wabot.engine.loader import load_flow
 from wabot.engine.texts import Texts
-from wabot.errors import FlowError, UsageError
+from wabot.errors import UsageError
 from wabot.settings import FILE, Settings, load_settings
 from wabot.testing.fakes import FakeChannel, ManualClock, SequentialIds
-from wabot.testing.places import SUFFIXES, display, project_of
+from wabot.testing.places import SUFFIXES, display, project_of, with_neighbours
 
 Source = Path | str
 IN_MEMORY = "sqlite://"
@@ -94,16 +94,12 @@ class Project:
 
 
 def settings_of_flow(file: Path, environment: dict[str, str] | None = None) -> Settings:
-    """The settings under which a flow's file runs: its project's, or defaults with its neighbours.
-
-    A neighbour that can't be read is left out; the flow itself may be wrong still.
-    """
+    """The settings under which a flow's file runs: its project's, or defaults with the flows that it
+    names. Raises FlowError where the flow itself can't be read."""
     folder = project_of(file)
     if folder is None:
-        beside = [other for other in sorted(file.parent.iterdir()) if other != file and _is_flow(other)]
-        settings = Settings(
-            directory=file.parent.absolute(), flows=[file.absolute(), *beside], texts=text_folders(file)
-        )
+        file = file.absolute()
+        settings = Settings(directory=file.parent, flows=with_neighbours(file), texts=text_folders(file))
     else:
         settings = load_settings(folder, environment=environment)
         known = [path.resolve() for path in settings.flow_files]
@@ -117,16 +113,6 @@ def text_folders(file: Path) -> list[Path]:
     """Where the texts of a flow that is in no project may lie: beside it, or beside its directory."""
     home = file.absolute().parent
     return [folder for folder in (home.parent / "texts", home / "texts") if folder.is_dir()]
-
-
-def _is_flow(file: Path) -> bool:
-    if file.suffix not in SUFFIXES or not file.is_file():
-        return False
-    try:
-        load_flow(file.read_text(encoding="utf-8"), file.name)
-    except (FlowError, UnicodeDecodeError):
-        return False
-    return True
 
 
 def tests_of(settings: Settings) -> Sequence[Path]:

@@ -133,15 +133,15 @@ def inline(value: Any, *, quoted: bool = False) -> str:
         pairs = (f"{inline(key, quoted=quoted)}: {inline(item, quoted=True)}" for key, item in value.items())
         return "{" + ", ".join(pairs) + "}"
     if isinstance(value, list):
-        within = (inline(item, quoted=quoted or not _bare(item)) for item in value)
+        within = (inline(item, quoted=quoted or "," in str(item)) for item in value)
         return "[" + ", ".join(within) + "]"
-    if isinstance(value, str) and not quoted and _PLAIN.fullmatch(value) and _bare(value):
-        return value
+    if not quoted and _bare(value):
+        return str(value)
     return json.dumps(value, ensure_ascii=False)
 
 
 def _bare(value: Any) -> bool:
-    """Whether YAML reads these characters back as this text, within brackets too."""
-    if not isinstance(value, str) or value != value.strip() or "," in value:
+    """Whether YAML reads these characters back as this text without quotes."""
+    if not isinstance(value, str) or value != value.strip() or not _PLAIN.fullmatch(value):
         return False
-    return bool(read_yaml(f"a: {value}", "")[0] == {"a": value}) if _PLAIN.fullmatch(value) else False
+    return bool(read_yaml(f"a: {value}", "")[0] == {"a": value})
