@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from wabot.engine.check import actions, events, limits, order, reach, structure, variables
+from wabot.engine.check import actions, events, limits, order, reach, structure, types, variables
 from wabot.engine.check import texts as said
 from wabot.engine.check.codes import CODES, Code
 from wabot.engine.check.flow import CheckOptions, CommandInfo, Flow
@@ -42,6 +42,12 @@ RULES: tuple[Rule, ...] = (
     variables.sources,
     variables.names,
     variables.states_asked_for,
+    types.defaults,
+    types.assignments,
+    types.arguments,
+    types.loops,
+    types.comparisons,
+    types.options,
     order.unset_variables,
     said.missing,
     said.phrases,

@@ -153,6 +153,13 @@ class Flow:
         return Problem(place, code, message, hint, CODES[code].severity)
 
     @cached_property
+    def types(self) -> dict[str, str]:
+        """The types of names that have one."""
+        declared = {name: variable.type for name, variable in self.document.datamodel.items()}
+        own = {name: str(kind) for name, kind in declared.items() if kind != "any"}
+        return own | {"now": "datetime", "today": "date"}
+
+    @cached_property
     def locales(self) -> list[str]:
         """The locales this flow must speak."""
         return list(self.document.locales or self.options.locales or self.texts.locales)

@@ -193,6 +193,9 @@ def messages(flow: Flow) -> Iterator[Problem]:
             yield flow.problem("bad-message", (*path, "header"), text, "leave one of them out", key=True)
 
 
+_SENT = ("location", "contact", "image", "document", "audio", "video")
+
+
 def questions(flow: Flow) -> Iterator[Problem]:
     """What an `ask` of its type can't have, and what it needs."""
     for node, ask in flow.asks.items():
@@ -201,8 +204,8 @@ def questions(flow: Flow) -> Iterator[Problem]:
         if ask.type == "choice" and not offers:
             text = "a choice needs its choices"
             yield flow.problem("bad-ask", path, text, "add buttons, list or choices", key=True)
-        elif offers and ask.type not in (None, "choice", "yesno", "text"):
-            text = f"an answer of type {ask.type} isn't chosen from options"
+        elif offers and ask.type in _SENT:
+            text = f"an answer of type {ask.type} is sent, not chosen from options"
             yield flow.problem("bad-ask", (*path, "type"), text, "leave type or the options out")
         yield from _bounds(flow, ask, path)
 

@@ -18,7 +18,6 @@ from wabot.engine.check.structure import targets_of
 from wabot.engine.check.uses import Use
 from wabot.engine.check.variables import used_names
 from wabot.engine.document import AssignAction, CommandAction, IfAction, StateNode
-from wabot.engine.expressions import Expression, Template
 from wabot.engine.names import Node
 from wabot.engine.problems import Problem
 
@@ -289,7 +288,10 @@ def _needed(flow: Flow, use: Use) -> set[str]:
     if use.is_key:
         found = [text for locale in flow.texts.locales if (text := flow.texts.own(use.source, locale))]
         return {
-            name for text in found for form in text.forms.values() for name in form.required - _tests(form)
+            name
+            for text in found
+            for form in text.forms.values()
+            for name in form.required - _tests(form.tree)
         }
     return set(use.compiled.required) if use.compiled is not None else set()
 
@@ -304,20 +306,11 @@ def _dotted(flow: Flow, use: Use, name: str) -> bool:
 
 
 def _tested(use: Use) -> set[str]:
-    if isinstance(use.compiled, Expression | Template):
-        return _tests(use.compiled)
-    if (
-        isinstance(use.source, str)
-        and use.compiled is not None
-        and (" if " in use.source or "{%" in use.source)
-    ):
-        return set(use.compiled.names)
-    return set()
+    return _tests(use.tree) if use.tree is not None else set()
 
 
-def _tests(compiled: Expression | Template) -> set[str]:
+def _tests(tree: nodes.Node) -> set[str]:
     """The names that a template or expression itself tests before it uses them."""
-    tree: nodes.Node = compiled.tree
     tests: list[nodes.Node] = []
     for node in (tree, *tree.find_all((nodes.If, nodes.CondExpr, nodes.And, nodes.Or))):
         if isinstance(node, nodes.If | nodes.CondExpr):

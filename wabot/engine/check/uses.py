@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from jinja2 import nodes
+
 from wabot.engine.check.flow import Edge, Flow, Message, Placed
 from wabot.engine.document import (
     Ask,
@@ -26,6 +28,7 @@ from wabot.engine.document import (
     StateNode,
 )
 from wabot.engine.expressions import Expression, Sandbox, Template, Value
+from wabot.engine.expressions.source import is_template
 from wabot.engine.names import Node
 from wabot.engine.problems import Path
 from wabot.engine.texts import is_key
@@ -39,7 +42,8 @@ Role = Literal["", "guard", "datamodel", "assign", "argument", "min"]
 class Use:
     """A source text where it stands. `names` are the variables that only it sees.
 
-    `compiled` is None for a key of the texts, and where `error` says why it can't be compiled.
+    `compiled` is None for a key of the texts, and where `error` says why it can't be compiled. `tree`
+    is what was parsed, where that is one text; a text that is one `{{ … }}` gives its expression.
     """
 
     kind: Kind
@@ -51,6 +55,7 @@ class Use:
     names: frozenset[str] = frozenset()
     role: Role = ""
     compiled: Expression | Template | Value | None = None
+    tree: nodes.Node | None = None
     error: ExpressionError | None = None
 
     @property
@@ -77,7 +82,20 @@ class Uses:
             self._compiled[key] = result
         if isinstance(result, ExpressionError):
             return replace(use, error=result)
-        return replace(use, compiled=result)
+        return replace(use, compiled=result, tree=self._tree(use, result))
+
+    def _tree(self, use: Use, compiled: Expression | Template | Value) -> nodes.Node | None:
+        if isinstance(compiled, Expression | Template):
+            return compiled.tree
+        if not (isinstance(use.source, str) and is_template(use.source)):
+            return None
+        tree = self._sandbox.template(use.source).tree
+        match tree.body:
+            case [nodes.Output(nodes=[*parts])]:
+                shown = [p for p in parts if not isinstance(p, nodes.TemplateData) or p.data.strip()]
+                if len(shown) == 1 and not isinstance(shown[0], nodes.TemplateData):
+                    return shown[0]
+        return tree
 
     def _try(self, use: Use) -> Expression | Template | Value | ExpressionError:
         try:

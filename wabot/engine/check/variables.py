@@ -7,10 +7,10 @@ from wabot.engine.check.flow import Flow
 from wabot.engine.check.structure import resolve
 from wabot.engine.check.uses import Use
 from wabot.engine.problems import Problem, did_you_mean
+from wabot.engine.texts import BUILTIN
 from wabot.engine.variables import RESERVED
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
-_IN_RETRY = frozenset({"min", "max", "currency"})
 
 
 def declarations(flow: Flow) -> Iterator[Problem]:
@@ -38,7 +38,7 @@ def sources(flow: Flow) -> Iterator[Problem]:
 def names(flow: Flow) -> Iterator[Problem]:
     known = set(flow.document.datamodel) | RESERVED
     for use in flow.uses:
-        here = known | use.names | (_IN_RETRY if use.path[-1] == "retry" else set())
+        here = known | use.names
         for name in sorted(used_names(flow, use) - here):
             hint = did_you_mean(name, here - {"_event", "_name", "_sessionid"})
             said = f'the text "{use.source}" uses "{name}", and there' if use.is_key else "there"
@@ -48,7 +48,9 @@ def names(flow: Flow) -> Iterator[Problem]:
 
 def used_names(flow: Flow, use: Use) -> frozenset[str]:
     if use.is_key:
-        return flow.texts.names(use.source)
+        # The built-in texts ask for what only wabot itself gives them.
+        builtin = use.source.startswith(f"{BUILTIN}.") and not flow.texts.keys() & {use.source}
+        return frozenset() if builtin else flow.texts.names(use.source)
     return use.compiled.names if use.compiled is not None else frozenset()
 
 
