@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from wabot.core.database import Database
+from wabot.core.faults import crash_point
 from wabot.core.ports import Clock, Ids
 from wabot.core.tables import Origin, TimerRow
 from wabot.runtime.accept import insert_event
@@ -29,6 +30,7 @@ def fire_due(database: Database, clock: Clock, ids: Ids, limit: int = 100) -> li
             payload = {"name": f"timer.{row.name}", "key": row.key}
             insert_event(session, Origin.TIMER, str(row.id), row.conversation_id, payload, ids.new(), now)
             session.delete(row)
+        crash_point("timer.before_commit")
         session.commit()
     return [row.conversation_id for row in rows]
 
