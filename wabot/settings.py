@@ -171,7 +171,7 @@ class Settings(BaseSettings):
         files: list[Path] = []
         for path in map(self.path, self.flows):
             if path.is_dir():
-                files += sorted(file for suffix in ("yaml", "yml") for file in path.glob(f"*.{suffix}"))
+                files += sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml"))
             elif path.is_file():
                 files.append(path)
             else:
@@ -186,7 +186,7 @@ class Settings(BaseSettings):
         try:
             values = model.model_validate(self.sections.get(name, {}))
         except ValidationError as error:
-            raise _refused(error, [name], _keys(model)) from error
+            raise _refused(error, [name], model) from error
         paths = {key: self.path(value) for key, value in values if isinstance(value, Path)}
         return values.model_copy(update=paths)
 
@@ -220,7 +220,7 @@ def load_settings(
     try:
         return Settings(**{**merged, "directory": directory})
     except ValidationError as error:
-        raise _refused(error, [], _keys(Settings), given) from error
+        raise _refused(error, [], Settings, given) from error
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -273,17 +273,35 @@ def _keys(model: type[BaseModel]) -> list[str]:
 
 
 def _refused(
-    error: ValidationError, path: list[str], known: list[str], environment: Mapping[str, Any] | None = None
+    error: ValidationError,
+    path: list[str],
+    model: type[BaseModel],
+    environment: Mapping[str, Any] | None = None,
 ) -> SettingsError:
     """The first finding as a sentence: the file or the variable, the key, and what to write."""
     first = error.errors()[0]
-    keys = [*path, *map(str, first["loc"])]
-    variable = PREFIX + "__".join(keys[:2]).upper()
+    inner = list(map(str, first["loc"]))
+    keys = [*path, *inner]
     from_environment = environment is not None and keys[0] in environment
-    where = f"the environment's {variable}" if from_environment else f"{FILE}: {'.'.join(keys)}"
+    variable = f"the environment's {PREFIX}{'__'.join(keys[:2]).upper()}"
+    where = variable if from_environment else f"{FILE}: {'.'.join(keys)}"
     if first["type"] == "extra_forbidden":
-        return SettingsError(f"{where}: there is no such setting", hint=did_you_mean(keys[-1], known) or None)
+        hint = did_you_mean(keys[-1], _keys(_table(model, inner)))
+        return SettingsError(f"{where}: there is no such setting", hint=hint or None)
     if first["type"] == "missing":
         return SettingsError(f"{where}: this setting is needed")
-    message = first["msg"].removeprefix("Value error, ")
-    return SettingsError(f"{where}: {message}")
+    return SettingsError(f"{where}: {first['msg'].removeprefix('Value error, ')}")
+
+
+def _table(model: type[BaseModel], keys: Sequence[str]) -> type[BaseModel]:
+    """The model of the table that the last of these keys is in."""
+    for key in keys[:-1]:
+        field = model.model_fields.get(key)
+        if (
+            field is None
+            or not isinstance(field.annotation, type)
+            or not issubclass(field.annotation, BaseModel)
+        ):
+            break
+        model = field.annotation
+    return model
