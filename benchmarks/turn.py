@@ -160,7 +160,7 @@ class Baseline:
     """The same conversation by hand on python-statemachine and Jinja2."""
 
     def __init__(self) -> None:
-        environment = Environment()  # noqa: S701  # plain text, as WhatsApp takes it
+        environment = Environment()
         self.texts = {key: environment.from_string(text) for key, text in TEXTS.items()}
         self.guards = {
             source: environment.compile_expression(source)
@@ -201,6 +201,7 @@ class Baseline:
 
     variables: dict[str, Any]
     scope: dict[str, Any]
+    timers: list[list[str]]
 
     def is_menu(self) -> bool:
         return self.intents.get(self.scope["message"]["text"].strip().casefold()) == "menu"
@@ -240,7 +241,7 @@ class Baseline:
 
     def exit_summary(self) -> None:
         self.sent.pop("summary", None)
-        self.timers = []
+        self.timers.clear()
 
     def enter_placed(self) -> None:
         _confirm(self.scope["order"]["id"])
@@ -321,7 +322,7 @@ def chain(states: int) -> str:
         lines += [
             f"  s{number}:",
             "    transitions:",
-            f"      - event: message.text\n        cond: \"message.text == 'next'\"",
+            "      - event: message.text\n        cond: \"message.text == 'next'\"",
             f"        target: s{(number + 1) % states}",
             "        on: [{say: 'On to {{ message.text }}'}]",
         ]
@@ -342,6 +343,8 @@ def chain_turn(states: int) -> Callable[[], float]:
         stored = json.dumps(step.state.to_json())
         return perf_counter() - begin
 
+    for _ in range(states):
+        turn()
     return turn
 
 
@@ -381,7 +384,9 @@ def measure_sizes(rounds: int) -> list[dict[str, Any]]:
     lines = []
     for size in SIZES:
         ratio = statistics.median(a / b for a, b in zip(medians[size], medians[SIZES[0]], strict=True))
-        lines.append(line(f"turn.states.{size}", statistics.median(medians[size]) * 1e6, "us", smallest, ratio))
+        lines.append(
+            line(f"turn.states.{size}", statistics.median(medians[size]) * 1e6, "us", smallest, ratio)
+        )
     return lines
 
 

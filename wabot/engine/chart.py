@@ -61,6 +61,11 @@ class Spot:
         self.final = self.node.kind == "final"
         self.ends_flow = self.final and self.parent is not None and self.parent.parent is None
 
+    @property
+    def begins(self) -> bool:
+        """Whether something starts once the state is active."""
+        return bool(self.timers or self.question or self.invocations)
+
     def around(self) -> "Iterator[Spot]":
         """From the parent outwards, the root last."""
         spot = self.parent

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from wabot.engine import formats
 
@@ -15,6 +16,7 @@ _NASAL_MARKS = ("CANDRABINDU", "ANUSVARA", "BINDI", "TIPPI")
 _KEPT_CLASSES = frozenset({0, 8, 9})
 _DECIMAL_POINT = re.compile(r"(?<=\d)[.](?=\d)")
 _MOST_ROUNDS = 4
+_LONGEST_KEPT = 64
 
 
 def fold(text: str) -> str:
@@ -24,6 +26,15 @@ def fold(text: str) -> str:
     of the Indian scripts only the nasal marks and the nukta go, which people leave out: `हाँ`, `हां`
     and `हा` are the same, `ही` is another word. A number keeps its decimal point.
     """
+    return _folded(text) if len(text) <= _LONGEST_KEPT else _until_stable(text)
+
+
+@lru_cache(maxsize=4096)
+def _folded(text: str) -> str:
+    return _until_stable(text)
+
+
+def _until_stable(text: str) -> str:
     for _ in range(_MOST_ROUNDS):
         folded = _fold(text)
         if folded == text:

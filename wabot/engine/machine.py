@@ -15,6 +15,7 @@ from statemachine.event_data import TriggerData
 from statemachine.graph import iterate_states_and_transitions
 from statemachine.io import create_machine_class_from_definition
 from statemachine.orderedset import OrderedSet
+from statemachine.state import State as PlainState
 from statemachine.transition import Transition
 
 from wabot.engine.chart import Chart, Edge, Spot, by_order, deep, machine_id
@@ -99,24 +100,33 @@ class DocumentOrderEngine(SyncEngine):
 class Plan:
     """What the engine looks up about a chart, worked out once."""
 
-    def __init__(self, chart: Chart, kind: type[StateChart[Any]]) -> None:
-        self._by_id = chart.by_id
-        self._transitions = {
-            spot: list(
-                zip(
-                    [edge for edge in spot.edges if edge.kind == "usual"],
-                    [t for t in kind.states_map[spot.id].transitions if not t.initial],
-                    strict=True,
-                )
-            )
-            for spot in chart.spots
-        }
-        self.eventless = any(edge.eventless for edges in self._transitions.values() for edge, _ in edges)
+    def __init__(self, chart: Chart) -> None:
+        self._chart = chart
+        self._transitions: dict[Spot, list[tuple[Edge, Transition]]] = {}
         self._candidates: dict[tuple[Spot, str], list[tuple[Edge, Transition]]] = {}
+        self.eventless = False
+        self.table: dict[str, tuple[Hook, ...]] = {}
+
+    def fill(self, kind: type[StateChart[Any]]) -> None:
+        for spot in self._chart.spots:
+            usual = [edge for edge in spot.edges if edge.kind == "usual"]
+            transitions = [t for t in kind.states_map[spot.id].transitions if not t.initial]
+            self._transitions[spot] = list(zip(usual, transitions, strict=True))
+            self.eventless = self.eventless or any(edge.eventless for edge in usual)
+        for visited in iterate_states_and_transitions(kind.states):
+            groups = (
+                (visited.enter, visited.exit)
+                if isinstance(visited, PlainState)
+                else (visited.before, visited.on, visited.after)
+            )
+            for group in groups:
+                hooks = tuple(spec.func for spec in group if not spec.is_convention)
+                if hooks:
+                    self.table[group.key] = hooks
 
     def atomic(self, active: Iterable[str]) -> list[Spot]:
         """The active atomic states in document order."""
-        spots = [spot for id in active if (spot := self._by_id[id]).atomic]
+        spots = [spot for id in active if (spot := self._chart.by_id[id]).atomic]
         if len(spots) > 1:
             spots.sort(key=by_order)
         return spots
@@ -216,39 +226,35 @@ def machine_class(chart: Chart) -> type[StateChart[Any]]:
     So reaching a top-level final state never terminates an instance (a terminated one can't be bound
     again), and the transitions of the whole flow have a state to stand on.
     """
+    plan = Plan(chart)
     kind = create_machine_class_from_definition(
         # The registry keeps the last class of each name for good: one name, so one class at most.
         "Flow",
         states={chart.root.id: {**_definition(chart.root), "initial": True}},  # type: ignore[dict-item]
-        _get_engine=_own_engine,
-        _register_callbacks=_use_table,
+        plan=plan,
+        **{name: value for name, value in vars(_Overrides).items() if callable(value)},
         catch_errors_as_events=False,
         validate_disconnected_states=False,
         validate_trap_states=False,
         validate_final_reachability=False,
     )
     _mend(kind, chart)
-    kind.callbacks = _table(kind)
-    kind.plan = Plan(chart, kind)
+    plan.fill(kind)
     return kind
 
 
-def _own_engine(machine: Any) -> DocumentOrderEngine:
-    return DocumentOrderEngine(machine)
+class _Overrides:
+    """Methods that the chart's class has in place of python-statemachine's own."""
 
+    plan: "Plan"
+    model: Holder
+    _callbacks: Callbacks
 
-def _use_table(machine: Any, _listeners: list[Any]) -> None:
-    machine._callbacks = Callbacks(machine.callbacks, machine.model)
+    def _get_engine(self) -> DocumentOrderEngine:
+        return DocumentOrderEngine(self)  # type: ignore[arg-type]  # the machine's own method
 
-
-def _table(kind: type[StateChart[Any]]) -> dict[str, tuple[Hook, ...]]:
-    table: dict[str, tuple[Hook, ...]] = {}
-    for visited in iterate_states_and_transitions(kind.states):
-        for spec in visited._specs:
-            if not spec.is_convention:
-                key = spec.group.build_key(visited._specs)
-                table[key] = (*table.get(key, ()), spec.func)
-    return table
+    def _register_callbacks(self, _listeners: list[Any]) -> None:
+        self._callbacks = Callbacks(self.plan.table, self.model)
 
 
 def _definition(spot: Spot) -> Definition:
@@ -291,8 +297,6 @@ def _transition(edge: Edge) -> Definition:
     }
     if edge.kind == "usual":
         definition["before"] = edge.before
-        if edge.guarded:
-            definition["cond"] = edge.guard
     if edge.on_actions:
         definition["on"] = edge.on
     if edge.after_actions:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from statemachine.event_data import TriggerData
 from statemachine.orderedset import OrderedSet
 
-from wabot.engine.chart import Chart, Edge, Spot, deep, in_document_order, machine_id
+from wabot.engine.chart import Chart, Edge, Spot, by_order, deep, in_document_order, machine_id
 from wabot.engine.effects import Log
 from wabot.engine.names import Unresolved
 from wabot.engine.occurrence import Occurrence
@@ -314,10 +314,15 @@ class Play:
         by_id = self.chart.by_id
         return in_document_order(by_id[id] for id in self.machine.active if by_id[id].parent is not None)
 
-    def settle(self) -> list[Spot]:
-        """After a macrostep: bring the frame up to date; the active states, in document order."""
-        active = self.active_spots()
-        self.frame.configuration = [spot.path for spot in active if spot.atomic]
+    def settle(self) -> None:
+        """After a macrostep: bring the frame up to date, and notice whether the flow has ended."""
+        if not (self.left or self.entered):
+            return
+        by_id = self.chart.by_id
+        atomic = [spot for id in self.machine.active if (spot := by_id[id]).atomic]
+        if len(atomic) > 1:
+            atomic.sort(key=by_order)
+        self.frame.configuration = [spot.path for spot in atomic]
         for node in self.chart.histories:
             remembered = self.machine.remembered.get(machine_id(node))
             if remembered is not None:
@@ -326,10 +331,9 @@ class Play:
         if self._regions_final:
             self._regions_final = False
             self.ended = any(
-                spot.parent is self.chart.root and spot.node.kind == "parallel" and self._is_final(spot)
-                for spot in active
+                spot.node.kind == "parallel" and spot.id in self.machine.active and self._is_final(spot)
+                for spot in self.chart.root.children
             )
-        return active
 
     def _is_final(self, spot: Spot) -> bool:
         if spot.node.kind == "parallel":

@@ -151,10 +151,12 @@ class Run:
         if play.ended:
             self._end(play)
             return
-        entered = in_document_order(play.entered)
-        play.entered.clear()
-        for spot in entered:
-            self._begin(play, spot)
+        if play.entered:
+            entered = in_document_order(play.entered)
+            play.entered.clear()
+            for spot in entered:
+                if spot.begins:
+                    self._begin(play, spot)
         digressions, play.digressions = play.digressions, []
         for flow, data in digressions:
             self.count_invoke(play)
@@ -403,7 +405,7 @@ class Run:
 
     def intents_of(self, play: Play) -> frozenset[str]:
         """The flow's intents that the contact's message is a phrase of."""
-        if self.message is None:
+        if self.message is None or not play.chart.intents.names:
             return frozenset()
         found = self._intents.get(play.chart)
         if found is None:

@@ -102,14 +102,16 @@ class State:
 def copied(state: State) -> State:
     """A state of its own to work on. Variables' values are shared: nothing changes them in place."""
     frames = [
-        replace(
-            frame,
-            configuration=list(frame.configuration),
+        Frame(
+            flow=frame.flow,
+            version=frame.version,
+            configuration=frame.configuration,
             history=dict(frame.history),
             variables=dict(frame.variables),
-            sent={path: replace(sent) for path, sent in frame.sent.items()},
+            sent={path: replace(sent) for path, sent in frame.sent.items()} if frame.sent else {},
             timers=list(frame.timers),
             invokes=list(frame.invokes),
+            caller=frame.caller,
         )
         for frame in state.frames
     ]
