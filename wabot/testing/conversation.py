@@ -1,7 +1,7 @@
 """A conversation with the real runtime, from the contact's chair."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -11,7 +11,7 @@ from sqlalchemy import select
 from wabot.core.database import Base
 from wabot.core.durations import parse_duration
 from wabot.core.messages import Button, Inbound, Kind, Location, Media, Outbound, Row
-from wabot.core.module import Contact
+from wabot.core.module import Contact, Module
 from wabot.core.tables import ContactRow
 from wabot.engine.effects import Effect, StartInvoke
 from wabot.engine.engine import Engine
@@ -69,7 +69,8 @@ class Conversation:
 
     `source` is a project's directory, a flow's file, or the YAML text of a flow. `stubs` are the
     answers to invokes by their id, used up in order: data, or `InvokeFailed`. `now` is when it begins;
-    without an offset it is in the project's time zone.
+    without an offset it is in the project's time zone. `modules` are your own, beside the installed
+    ones that the settings name.
 
     Every act gives the bot's answers to it. An act raises UsageError where it can't be done, and
     the error of a turn that failed.
@@ -85,8 +86,9 @@ class Conversation:
         phone: str = PHONE,
         now: datetime | str = BEGIN,
         stubs: Mapping[str, Sequence[Any]] | None = None,
+        modules: Iterable[Module] = (),
     ) -> None:
-        self.project = source if isinstance(source, Project) else Project.open(source)
+        self.project = source if isinstance(source, Project) else Project.open(source, modules=modules)
         self.name, self.phone = name, phone
         self.channel = FakeChannel()
         self.clock = ManualClock(moment(now, self.project))

@@ -7,7 +7,7 @@ from datetime import timedelta
 from time import perf_counter
 from typing import Any, Literal
 
-from wabot.core.durations import parse_duration
+from wabot.core.durations import format_duration, parse_duration
 from wabot.core.messages import Media, Outbound
 from wabot.engine.problems import Path, Place
 from wabot.engine.step import Trace
@@ -333,7 +333,7 @@ class _Player:
                 return
         elif sorted(expected) == sorted(open_timers):
             return
-        got = [f"+ {id}: {left}" for id, left in open_timers.items()] or ["+ none"]
+        got = [f"+ {id}: {format_duration(left)}" for id, left in open_timers.items()] or ["+ none"]
         self._differ(("timers",), "other timers are open", got)
 
     def _see_effects(self, expected: list[dict[str, Any]]) -> None:

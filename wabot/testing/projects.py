@@ -1,6 +1,6 @@
 """What a conversation runs on: a project's settings, flows, texts and modules, read once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,32 +29,34 @@ IN_MEMORY = "sqlite://"
 class Project:
     """A project, or a single flow with what lies beside it.
 
-    `text` is a flow that is in no file. Settings of the environment are left out, so that tests
-    mean the same everywhere.
+    `text` is a flow that is in no file, `extra` are modules beside the installed ones. Settings of the
+    environment are left out, so that tests mean the same everywhere.
     """
 
     settings: Settings
     text: str = ""
+    extra: tuple[Module, ...] = ()
 
     @classmethod
-    def open(cls, source: Source) -> Self:
-        """`source` is a project's directory, a flow's file, or the YAML text of a flow.
+    def open(cls, source: Source, *, modules: Iterable[Module] = ()) -> Self:
+        """`source` is a project's directory, a flow's file, or the YAML text of a flow; `modules` are
+        taken beside those that the settings name.
 
         Raises UsageError where there is no such thing, SettingsError for settings that are wrong.
         """
         if isinstance(source, str) and "\n" in source:
             settings = Settings(directory=Path(gettempdir()), flows=[], texts=[])
-            return cls(settings, source)
+            return cls(settings, source, tuple(modules))
         path = Path(source)
         if path.is_dir():
             if not (path / FILE).is_file():
                 raise UsageError(f"{path} is no project", hint=f"a project has a {FILE}; wabot new makes one")
-            return cls(load_settings(path, environment={}))
+            return cls(load_settings(path, environment={}), extra=tuple(modules))
         if not path.is_file():
             raise UsageError(
                 f"there is no {path}", hint="name a project, a flow's file, or give a flow's text"
             )
-        return cls(settings_of_flow(path, environment={}))
+        return cls(settings_of_flow(path, environment={}), extra=tuple(modules))
 
     @cached_property
     def sources(self) -> list[FlowSource]:
@@ -69,7 +71,7 @@ class Project:
 
     @cached_property
     def modules(self) -> list[Module]:
-        return find_modules(self.settings.modules)
+        return [*find_modules(self.settings.modules), *self.extra]
 
     def verify(self) -> None:
         """Put the app together once. Raises what keeps it from running: FlowInvalid, SettingsError."""
