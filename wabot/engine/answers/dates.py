@@ -25,6 +25,9 @@ _RELATIVE: dict[str, dict[int, tuple[str, ...]]] = {
     "pt": {0: ("hoje",), 1: ("amanhã",), -1: ("ontem",), 2: ("depois de amanhã",)},
 }
 
+_ALSO = {"months": {"sept": 9}, "days": {"tues": 1, "thurs": 3}}
+"""Short English names that CLDR hasn't."""
+
 
 def day(
     text: str,
@@ -147,4 +150,4 @@ def _names(kind: str, locale: str) -> dict[str, int]:
         for context in ("format", "stand-alone"):
             for width in ("abbreviated", "wide"):
                 names |= {fold(name): number for number, name in tables[context][width].items()}
-    return {**names, "sept": 9, "tues": 1, "thurs": 3} if kind == "months" else names
+    return names | _ALSO[kind]
