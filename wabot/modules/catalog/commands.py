@@ -29,7 +29,7 @@ class Arguments(BaseModel):
 
 
 class Offer(BaseModel):
-    """A product as a contact sees it, `name` and `category` in the contact's locale."""
+    """A product as a contact sees it, `name` and `unit` in the contact's locale."""
 
     sku: str
     name: str
@@ -192,7 +192,7 @@ def _line(item: Item, known: Shelf, locale: str, suggestions: int) -> Line:
         status="quantity" if quantity is None else "ok",
         sku=product.sku,
         name=product.name_in(locale),
-        unit=product.unit,
+        unit=product.unit_in(locale),
         quantity=quantity,
         step=product.step,
         price=product.price,
@@ -214,7 +214,7 @@ def _offer(product: Product, locale: str) -> Offer:
     return Offer(
         sku=product.sku,
         name=product.name_in(locale),
-        unit=product.unit,
+        unit=product.unit_in(locale),
         price=product.price,
         tax_rate=product.tax_rate,
         category=product.category,

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,7 +16,7 @@ from wabot.errors import SettingsError
 
 REQUIRED = ("sku", "name", "unit", "price", "tax_rate")
 OPTIONAL = ("aliases", "hsn", "category", "step")
-_LOCAL = re.compile(r"(name|category)_([a-z]{2,3}(?:-[A-Za-z0-9]+)*)")
+_LOCAL = re.compile(r"(name|unit|category)_([a-z]{2,3}(?:-[A-Za-z0-9]+)*)")
 _SHOWN = 20
 _HSN = re.compile(r"\d{4}|\d{6}|\d{8}")
 
@@ -25,7 +24,7 @@ _HSN = re.compile(r"\d{4}|\d{6}|\d{8}")
 class Product(BaseModel):
     """Something to sell. `price` is for one `unit`, before tax; `tax_rate` is in per cent.
 
-    `names` and `categories` are those of other locales than the catalog's own. An order takes whole
+    `names`, `units` and `categories` are those of other locales than the catalog's own. An order takes whole
     multiples of `step`.
     """
 
@@ -41,14 +40,22 @@ class Product(BaseModel):
     step: Decimal = Decimal(1)
     aliases: tuple[str, ...] = ()
     names: dict[str, str] = Field(default_factory=dict)
+    units: dict[str, str] = Field(default_factory=dict)
     categories: dict[str, str] = Field(default_factory=dict)
 
     def name_in(self, locale: str) -> str:
         """The name in this locale, or its language, else the catalog's own."""
-        return self.names.get(locale) or self.names.get(locale.split("-")[0]) or self.name
+        return _in(locale, self.names) or self.name
+
+    def unit_in(self, locale: str) -> str:
+        return _in(locale, self.units) or self.unit
 
     def category_in(self, locale: str) -> str:
-        return self.categories.get(locale) or self.categories.get(locale.split("-")[0]) or self.category
+        return _in(locale, self.categories) or self.category
+
+
+def _in(locale: str, local: dict[str, str]) -> str:
+    return local.get(locale) or local.get(locale.split("-")[0]) or ""
 
 
 def fingerprint(file: Path, currency: str) -> str:
@@ -82,8 +89,8 @@ def parse_products(content: bytes, file: str, currency: str) -> list[Product]:
     """The products of a CSV file, in its order.
 
     Columns: `sku`, `name`, `unit`, `price`, `tax_rate`, and if wanted `aliases` (separated by `|`),
-    `hsn`, `category`, `step`, `name_<locale>` and `category_<locale>`. Raises SettingsError that
-    names file, line, column and mend of each mistake.
+    `hsn`, `category`, `step`, and `name_<locale>`, `unit_<locale>`, `category_<locale>`.
+    Raises SettingsError that names file, line, column and mend of each mistake.
     """
     rows = _rows(content, file)
     columns = _columns(next(rows, (1, [])), file)
@@ -199,7 +206,7 @@ def _repeated(row: dict[str, str], seen: dict[tuple[str, str], int], line: int) 
 
 
 def _product(row: dict[str, str], currency: str) -> Product:
-    local: dict[str, dict[str, Any]] = {"name": {}, "category": {}}
+    local: dict[str, dict[str, str]] = {"name": {}, "unit": {}, "category": {}}
     for column, text in row.items():
         found = _LOCAL.fullmatch(column)
         if found and text:
@@ -215,5 +222,6 @@ def _product(row: dict[str, str], currency: str) -> Product:
         step=Decimal(row.get("step") or 1),
         aliases=tuple(filter(None, (alias.strip() for alias in row.get("aliases", "").split("|")))),
         names=local["name"],
+        units=local["unit"],
         categories=local["category"],
     )

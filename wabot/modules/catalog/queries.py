@@ -39,6 +39,7 @@ def as_product(row: ProductRow) -> Product:
         step=row.step,
         aliases=tuple(row.aliases),
         names=row.local["name"],
+        units=row.local["unit"],
         categories=row.local["category"],
     )
 
@@ -83,7 +84,7 @@ def _values(product: Product, position: int) -> dict[str, object]:
     return {
         "name": product.name,
         "aliases": list(product.aliases),
-        "local": {"name": product.names, "category": product.categories},
+        "local": {"name": product.names, "unit": product.units, "category": product.categories},
         "unit": product.unit,
         "step": product.step,
         "price": product.price.amount,

@@ -13,7 +13,7 @@ from wabot.core.database import Base, BigId, JsonText
 class ProductRow(Base):
     """A product, known by its `sku`. What is gone from the file stays, without `active`: orders name it.
 
-    `position` is its place in the file; `local` holds names and categories by locale.
+    `position` is its place in the file; `local` holds names, units and categories by locale.
     """
 
     __tablename__ = "catalog_product"
