@@ -19,6 +19,15 @@ def _warning(meaning: str) -> Code:
 
 
 CODES = {
+    # reading
+    "yaml": _error("Not YAML, or YAML that wabot doesn't read."),
+    "unknown-key": _error("A key that the language doesn't have here."),
+    "missing-key": _error("A key that has to be there."),
+    "bad-value": _error("A value of the wrong kind."),
+    "bad-duration": _error("A length of time that is none."),
+    "bad-action": _error("Something that is no action."),
+    "two-actions": _error("Two actions in one item of a list."),
+    "bad-text": _error("A file of texts, or a text in one, that can't be used."),
     # states
     "bad-id": _error("A state without a name, or with blanks around it."),
     "duplicate-id": _error("A state and a history state of one parent have the same id."),

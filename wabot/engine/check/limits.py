@@ -181,10 +181,11 @@ def messages(flow: Flow) -> Iterator[Problem]:
             text = f"a message has either {' or '.join(given)}"
             yield flow.problem("bad-message", path, text, "keep one of them", key=True)
         parts = (rich.media, rich.location, rich.template)
-        if not rich.text and not any(parts):
+        if given and not rich.text:
+            text = f"a message with {given[0]} needs a text"
+            yield flow.problem("bad-message", path, text, "add text: …", key=True)
+        elif not rich.text and not any(parts):
             yield flow.problem("bad-message", path, "the message says nothing", "add text: …", key=True)
-        elif given and not rich.text:
-            yield flow.problem("bad-message", path, f"a message with {given[0]} needs a text", key=True)
         if rich.list_ is not None and rich.media is not None:
             text = "a message with a list takes no media"
             yield flow.problem("bad-message", (*path, "media"), text, "send the media first", key=True)

@@ -62,11 +62,15 @@ class Analysis:
     def mask(self, names: Iterable[str]) -> int:
         return sum(self.bits.get(name, 0) for name in set(names))
 
-    def at_edge(self, node: Node, edge: Edge) -> Fact:
-        """What is set when the edge's guards are asked, with what they themselves look at."""
+    def at_edge(self, node: Node, edge: Edge, guard: Use | None = None) -> Fact:
+        """What is set once the edge's guards have passed: what they look at counts as set.
+
+        Where `guard` is given, when that one is asked.
+        """
         may, must = self.facts.active.get(node, (0, 0))
         may |= self._beside(node)
-        looked_at = self.mask(_guard_names(self.flow, edge))
+        others = [use for use in self.flow.guards_of(edge) if use is not guard]
+        looked_at = self.mask({name for use in others for name in used_names(self.flow, use)})
         taken = self._results(node, edge)
         return may | taken | looked_at, must | taken | looked_at
 
@@ -199,11 +203,6 @@ def _always(placed: Placed) -> bool:
     return len(placed.path) == start + 2
 
 
-def _guard_names(flow: Flow, edge: Edge) -> set[str]:
-    guards = flow.guards_of(edge)
-    return {name for use in guards for name in used_names(flow, use)}
-
-
 def unset_variables(flow: Flow) -> Iterator[Problem]:
     analysis = Analysis(flow)
     if not analysis.bits:
@@ -235,7 +234,7 @@ def _fact_at(analysis: Analysis, use: Use) -> Fact | None:
     if use.placed is not None:
         return _fact_before(analysis, use.placed)
     if use.edge is not None:
-        return analysis.at_edge(node, use.edge) if node in facts.active else None
+        return analysis.at_edge(node, use.edge, use) if node in facts.active else None
     return facts.after.get(node) if node.parent is not None else None
 
 

@@ -12,9 +12,9 @@ from wabot.engine.problems import Path, Problem, did_you_mean
 def ids(flow: Flow) -> Iterator[Problem]:
     for node in flow.tree.nodes[1:]:
         if not node.id or node.id != node.id.strip():
-            yield flow.problem(
-                "bad-id", node.document_path, f'"{node.id}" can\'t name a state', "give it a name", key=True
-            )
+            message = f'"{node.id}" can\'t name a state'
+            hint = "take the blanks away" if node.id else "give it a name"
+            yield flow.problem("bad-id", node.document_path, message, hint, key=True)
         elif node.parent is not None and node.parent.named[node.id] is not node:
             message = f'"{node.id}" is a state and a history state of one parent'
             yield flow.problem("duplicate-id", node.document_path, message, "rename one of them", key=True)
@@ -78,7 +78,7 @@ def initial_transitions(flow: Flow) -> Iterator[Problem]:
             message = "an initial transition has no event, intent or guard"
             yield flow.problem("bad-initial", edge.path, message)
         elif not all(target.within(edge.node) for target in targets_of(flow, edge)) or not edge.model.target:
-            message = "an initial transition leads to a state inside its own"
+            message = "an initial transition must lead to a state inside its own"
             yield flow.problem("bad-initial", edge.path, message)
 
 
@@ -134,5 +134,5 @@ def _history_default(flow: Flow, node: Node, parent: Node, edge: Edge) -> Iterat
         yield flow.problem("bad-history", edge.path, message)
     inside = all(target.within(parent) for target in targets_of(flow, edge))
     if not edge.model.target or not inside:
-        message = f'the default of the history state "{node.id}" leads to a state in "{parent.id}"'
+        message = f'the default of the history state "{node.id}" must lead to a state in "{parent.id}"'
         yield flow.problem("bad-history", edge.path, message)

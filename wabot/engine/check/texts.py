@@ -34,7 +34,7 @@ def missing(flow: Flow) -> Iterator[Problem]:
 def _speaks(texts: Texts, key: str, locale: str) -> bool:
     """Whether the project has the text in this locale or in its language."""
     language = locale.replace("_", "-").partition("-")[0]
-    return texts.own(key, locale) is not None or texts.own(key, language) is not None
+    return key in texts.keys(locale) or key in texts.keys(language)
 
 
 def plurals(texts: Texts) -> Iterator[Problem]:
