@@ -156,11 +156,22 @@ class Run:
             play.entered.clear()
             for spot in entered:
                 if spot.begins:
-                    self._begin(play, spot)
+                    self._try_to_begin(play, spot)
         digressions, play.digressions = play.digressions, []
         for flow, data in digressions:
             self.count_invoke(play)
             self.push(flow, data, "")
+
+    def _try_to_begin(self, play: Play, spot: Spot) -> None:
+        try:
+            self._begin(play, spot)
+        except ExpressionError as error:
+            if not play.chart.catches("error.execution"):
+                raise
+            self.effects.append(Log("error.execution", error.message))
+            data = {"message": error.message}
+            occurrence = Occurrence("error.execution", "e.error.execution", data, "platform", error=error)
+            self.queue.append((play, occurrence))
 
     def _begin(self, play: Play, spot: Spot) -> None:
         for timer in spot.timers:
@@ -173,29 +184,16 @@ class Run:
 
     def _invoke(self, play: Play, spot: Spot, invocation: Invocation) -> None:
         self.count_invoke(play)
-        try:
-            arguments = started(play, invocation)
-            target = invocation.target(play) if invocation.target else None
-            if invocation.idlocation:
-                play.assign(invocation.idlocation, invocation.id, invocation.where)
-        except ExpressionError as error:
-            if not play.chart.catches("error.execution"):
-                raise
-            self._queue_error(play, error)
-            return
+        arguments = started(play, invocation)
+        target = invocation.target(play) if invocation.target else None
+        if invocation.idlocation:
+            play.assign(invocation.idlocation, invocation.id, invocation.where)
         key = f"{invocation.id}#{self.next_number()}"
         play.frame.invokes.append(OpenInvoke(key, invocation.id, invocation.kind, spot.path))
         if invocation.kind == FLOW:
             self.push(str(target), arguments, key, lenient=invocation.lenient)
         else:
             self.effects.append(StartInvoke(invocation.id, key, invocation.kind, arguments))
-
-    def _queue_error(self, play: Play, error: ExpressionError) -> None:
-        self.effects.append(Log("error.execution", error.message))
-        occurrence = Occurrence(
-            "error.execution", "e.error.execution", {"message": error.message}, "platform", error=error
-        )
-        self.queue.append((play, occurrence))
 
     def _end(self, play: Play) -> None:
         index = self.plays.index(play)
