@@ -408,6 +408,22 @@ def test_mistakes_are_found_when_compiled(source: str, message: str) -> None:
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("{{ " + "9" * 5000 + " }}", "holds a number that is too large"),
+        ("{{ " + "(" * 300 + "1" + ")" * 300 + " }}", "nested deeper than 40 levels"),
+        ("{% if x %}" * 50 + "{% endif %}" * 50, "nested deeper than 40 levels"),
+        ("{% else %}", "Encountered unknown tag 'else'"),
+        ("x" * 17000, "the text is longer than 16,384 characters"),
+    ],
+)
+def test_mistakes_in_templates_are_found_when_compiled(source: str, message: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        SANDBOX.template(source)
+    assert message in str(caught.value)
+
+
 def test_the_place_comes_first() -> None:
     place = Place("flows/order.yaml", 12, 9)
     with pytest.raises(ExpressionError, match=r'^flows/order\.yaml:12:9: "boom \+ 1": there is no variable'):
@@ -416,6 +432,24 @@ def test_the_place_comes_first() -> None:
         SANDBOX.expression("boom(", place)
     with pytest.raises(ExpressionError, match=r"^flows/order\.yaml:12:9: .*line 2"):
         SANDBOX.template("a\n{{ boom", place)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("big * big * big", "the number is out of range"),
+        ("endless + 1", "the number is out of range"),
+        ("huge - total", "not an amount"),
+        ("total * huge", "the amount is out of range"),
+        ("huge|money", '"a number" is no amount of money'),
+        ("1.5|truncate", "truncate takes text, not a number"),
+        ("order.lines|selectattr('name', 'odd', 1)", 'the test "odd" takes another number of values'),
+    ],
+)
+def test_numbers_that_are_too_large(source: str, message: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        evaluate(source, big=2**500, huge=Decimal("1e200"), endless=Decimal("1e600"))
+    assert message in str(caught.value)
 
 
 def test_currencies_do_not_mix() -> None:

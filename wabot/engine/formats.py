@@ -1,6 +1,7 @@
 """Money, numbers, dates and times as a contact of a locale writes and reads them, by CLDR."""
 
 import re
+from contextlib import suppress
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
@@ -31,11 +32,9 @@ def chain(locale: str, *more: str) -> list[str]:
 @lru_cache(maxsize=256)
 def babel_locale(locale: str) -> Locale:
     """CLDR's locale for a BCP 47 name; its language's, else English, where CLDR hasn't that one."""
-    for name in chain(locale, FALLBACK):
-        try:
+    for name in chain(locale):
+        with suppress(ValueError, UnknownLocaleError):
             return Locale.parse(name, sep="-")
-        except (ValueError, UnknownLocaleError):
-            continue
     return Locale(FALLBACK)
 
 

@@ -75,10 +75,6 @@ class Compiler:
         value = node.value
         return lambda _run: value
 
-    def _template_data(self, node: nodes.TemplateData) -> Evaluate:
-        value = node.data
-        return lambda _run: value
-
     def _name(self, node: nodes.Name) -> Evaluate:
         name = node.name
         if name == "null":
@@ -342,7 +338,6 @@ class Compiler:
     _builders: ClassVar[dict[type[nodes.Node], Callable[[Any, Any], Evaluate]]] = {
         **dict.fromkeys(_BINARY, _binary),
         nodes.Const: _const,
-        nodes.TemplateData: _template_data,
         nodes.Name: _name,
         nodes.Getattr: _getattr,
         nodes.Getitem: _getitem,

@@ -1,7 +1,9 @@
 """From an author's text to a parsed tree: other dialects' operators mapped, size and depth bounded."""
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
+from typing import TypeVar
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.parser import Parser
@@ -20,6 +22,8 @@ _MAPPED = {"===": "==", "!==": "!=", "&&": " and ", "||": " or ", "!": " not ", 
 _OPERATOR_WORDS = re.compile(r"(?:^|\W)(?:and|or|not|in|is|if|else)$")
 _ASSIGNMENT = re.compile(r"(?<![=!<>(,\w\s])\s*=(?!=)|(?<=[\w\s])(?<![=!<>])=(?!=)")
 
+_Tree = TypeVar("_Tree", bound=nodes.Node)
+
 MARKS = ("{{", "{%", "{#")
 
 
@@ -35,23 +39,16 @@ def parse_expression(source: str) -> nodes.Expr:
         raise ExpressionError("the expression is empty")
     if len(source) > EXPRESSION_LENGTH:
         raise ExpressionError(f"the expression is longer than {EXPRESSION_LENGTH:,} characters")
-    mapped = _mapped(source)
     try:
-        parser = Parser(_environment(), mapped, state="variable")
-        tree = parser.parse_expression()
-        rest = parser.stream.current
-        if not parser.stream.eos:
-            raise ExpressionError(f'"{short(source)}" has "{rest.value}" too many', hint=_mend(source))
+        parser = Parser(_environment(), _mapped(source), state="variable")
+        tree = _bounded(parser.parse_expression, source)
     except TemplateSyntaxError as error:
         raise ExpressionError(
             f'"{short(source)}" is no expression: {error.message}', hint=_mend(source)
         ) from None
-    except RecursionError:
-        raise ExpressionError(f'"{short(source)}" is nested deeper than {DEPTH} levels') from None
-    except ValueError:
-        raise ExpressionError(f'"{short(source)}" holds a number that is too large') from None
-    tree.set_environment(_environment())
-    _bounded(tree, source)
+    if not parser.stream.eos:
+        rest = parser.stream.current.value
+        raise ExpressionError(f'"{short(source)}" has "{rest}" too many', hint=_mend(source))
     return tree
 
 
@@ -60,15 +57,9 @@ def parse_template(source: str) -> nodes.Template:
     if len(source) > TEMPLATE_LENGTH:
         raise ExpressionError(f"the text is longer than {TEMPLATE_LENGTH:,} characters")
     try:
-        tree = Parser(_environment(), source).parse()
+        return _bounded(Parser(_environment(), source).parse, source)
     except TemplateSyntaxError as error:
         raise ExpressionError(f'"{short(source)}", line {error.lineno}: {error.message}') from None
-    except RecursionError:
-        raise ExpressionError(f'"{short(source)}" is nested deeper than {DEPTH} levels') from None
-    except ValueError:
-        raise ExpressionError(f'"{short(source)}" holds a number that is too large') from None
-    _bounded(tree, source)
-    return tree
 
 
 def is_template(source: str) -> bool:
@@ -105,7 +96,15 @@ def _mend(source: str) -> str | None:
     return None
 
 
-def _bounded(tree: nodes.Node, source: str) -> None:
+def _bounded(parse: Callable[[], _Tree], source: str) -> _Tree:
+    """The parsed tree. Raises ExpressionError where it is too deep, or a constant in it too large."""
+    try:
+        tree = parse()
+    except RecursionError:
+        raise ExpressionError(f'"{short(source)}" is nested deeper than {DEPTH} levels') from None
+    except ValueError:
+        # Python reads no number of more than 4,300 digits.
+        raise ExpressionError(f'"{short(source)}" holds a number that is too large') from None
     level: list[nodes.Node] = [tree]
     for _ in range(DEPTH):
         for node in level:
@@ -113,7 +112,7 @@ def _bounded(tree: nodes.Node, source: str) -> None:
                 _constant(node.value, source)
         level = [child for node in level for child in node.iter_child_nodes()]
         if not level:
-            return
+            return tree
     raise ExpressionError(f'"{short(source)}" is nested deeper than {DEPTH} levels')
 
 
