@@ -9,11 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
-from wabot.core.durations import parse_duration
-
-FLAG_WORDS = {"true": True, "yes": True, "on": True, "1": True} | dict.fromkeys(
-    ("false", "no", "off", "0", ""), False
-)
+from wabot.engine import shortforms as short
 
 ACTION_KEYS = (
     "say", "assign", "raise", "send", "cancel", "if", "foreach", "log", "digress", "locale", "script",
@@ -24,68 +20,15 @@ class Node(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=False, frozen=True)
 
 
-def _flag(value: Any) -> Any:
-    if value is None:
-        return False
-    return FLAG_WORDS.get(value.strip().lower(), value) if isinstance(value, str) else value
-
-
-def _listed(value: Any) -> Any:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
-
-
-def _mapped(value: Any) -> Any:
-    """A key with nothing behind it is an empty mapping."""
-    return {} if value is None else value
-
-
-def _word(value: Any) -> Any:
-    """Numbers are text where text is wanted; true and false are not: they want quotes."""
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-def _source(value: Any) -> Any:
-    """An expression may be written as a bare number, `true` or `false`."""
-    return str(value) if isinstance(value, int | float) else value
-
-
-def _duration(value: str) -> str:
-    parse_duration(value)
-    return value
-
-
-def _event_body(value: Any) -> Any:
-    return {"event": value} if isinstance(value, str) else value
-
-
-def _lines(value: Any) -> Any:
-    """`{yes: Confirm}` as `[{id: yes, title: Confirm}]`."""
-    if not isinstance(value, dict):
-        words = map(_word, _listed(value))
-        return [{"id": word, "title": word} if isinstance(word, str) else word for word in words]
-    if "for" in value:
-        return value
-    return [{"id": str(id), **(t if isinstance(t, dict) else {"title": t})} for id, t in value.items()]
-
-
-def _empty_states(value: Any) -> Any:
-    """`a:` with nothing behind it is a state without anything."""
-    if not isinstance(value, dict):
-        return _mapped(value)
-    return {str(name): {} if state is None else state for name, state in value.items()}
-
-
-Flag = Annotated[bool, BeforeValidator(_flag)]
-Text = Annotated[str, BeforeValidator(_word)]
+Flag = Annotated[bool, BeforeValidator(short.flag)]
+Text = Annotated[str, BeforeValidator(short.word)]
 """A key of the texts, or literal text: a template either way."""
-Name = Annotated[str, BeforeValidator(_word)]
+Name = Annotated[str, BeforeValidator(short.word)]
 """The name of a state, event, variable, …: taken as written."""
-Expr = Annotated[str, BeforeValidator(_source)]
+Expr = Annotated[str, BeforeValidator(short.source)]
 """The source of an expression."""
-Duration = Annotated[str, AfterValidator(_duration)]
-Guards = Annotated[list[Expr], BeforeValidator(_listed)]
+Duration = Annotated[str, AfterValidator(short.duration)]
+Guards = Annotated[list[Expr], BeforeValidator(short.listed)]
 
 
 class Param(Node):
@@ -115,7 +58,7 @@ class EachOption(Node):
 Options = Annotated[
     Annotated[list[Option], Tag("options")] | Annotated[EachOption, Tag("each")],
     Discriminator(lambda v: "each" if isinstance(v, dict | EachOption) else "options"),
-    BeforeValidator(_lines),
+    BeforeValidator(short.lines),
 ]
 
 
@@ -150,7 +93,7 @@ class TemplatePart(Node):
 
     name: Name
     language: Name = ""
-    variables: Annotated[dict[Name, Text], BeforeValidator(_mapped)] = Field(default_factory=dict)
+    variables: Annotated[dict[Name, Text], BeforeValidator(short.mapped)] = Field(default_factory=dict)
 
 
 class Rich(Node):
@@ -164,10 +107,6 @@ class Rich(Node):
     media: MediaPart | None = None
     location: LocationPart | None = None
     template: TemplatePart | None = None
-
-
-def _text_is_rich(value: Any) -> Any:
-    return {"text": value} if isinstance(value, str | int | float) else value
 
 
 AnswerType = Literal[
@@ -201,7 +140,7 @@ class Ask(Rich):
 
 
 class SayAction(Node):
-    say: Annotated[Rich, BeforeValidator(_text_is_rich)]
+    say: Annotated[Rich, BeforeValidator(short.text_is_rich)]
 
 
 class AssignAction(Node):
@@ -220,7 +159,7 @@ class RaiseBody(Node):
 
 
 class RaiseAction(Node):
-    raise_: Annotated[RaiseBody, BeforeValidator(_event_body)] = Field(alias="raise")
+    raise_: Annotated[RaiseBody, BeforeValidator(short.event_body)] = Field(alias="raise")
 
 
 class SendBody(Node):
@@ -233,13 +172,13 @@ class SendBody(Node):
     delay: Text | None = None
     delayexpr: Expr | None = None
     namelist: Name | None = None
-    params: Annotated[list[Param], BeforeValidator(_listed)] = Field(default_factory=list)
+    params: Annotated[list[Param], BeforeValidator(short.listed)] = Field(default_factory=list)
     content: Any = None
     data: Any = None
 
 
 class SendAction(Node):
-    send: Annotated[SendBody, BeforeValidator(_event_body)]
+    send: Annotated[SendBody, BeforeValidator(short.event_body)]
 
 
 class CancelBody(Node):
@@ -248,7 +187,7 @@ class CancelBody(Node):
 
 
 class CancelAction(Node):
-    cancel: Annotated[CancelBody, BeforeValidator(lambda v: {"sendid": v} if isinstance(v, str) else v)]
+    cancel: Annotated[CancelBody, BeforeValidator(short.send_id)]
 
 
 class LogBody(Node):
@@ -257,7 +196,7 @@ class LogBody(Node):
 
 
 class LogAction(Node):
-    log: Annotated[LogBody, BeforeValidator(lambda v: {"expr": v} if isinstance(v, str) else v)]
+    log: Annotated[LogBody, BeforeValidator(short.logged)]
 
 
 class Branch(Node):
@@ -266,7 +205,7 @@ class Branch(Node):
 
 
 class IfBody(Branch):
-    elif_: Annotated[list[Branch], BeforeValidator(_listed)] = Field(alias="elif", default_factory=list)
+    elif_: Annotated[list[Branch], BeforeValidator(short.listed)] = Field(alias="elif", default_factory=list)
     else_: "Actions" = Field(alias="else", default_factory=list)
 
 
@@ -287,13 +226,15 @@ class ForeachAction(Node):
 
 class DigressBody(Node):
     flow: Name
-    with_: Annotated[dict[str, Any], BeforeValidator(_mapped)] = Field(alias="with", default_factory=dict)
+    with_: Annotated[dict[str, Any], BeforeValidator(short.mapped)] = Field(
+        alias="with", default_factory=dict
+    )
 
 
 class DigressAction(Node):
     """Run another flow now, then come back to the open question and ask it again."""
 
-    digress: Annotated[DigressBody, BeforeValidator(lambda v: {"flow": v} if isinstance(v, str) else v)]
+    digress: Annotated[DigressBody, BeforeValidator(short.flow_body)]
 
 
 class LocaleAction(Node):
@@ -318,15 +259,6 @@ class CommandAction(BaseModel):
     into: Name | None = None
 
 
-def _command(value: Any) -> Any:
-    if isinstance(value, CommandAction) or not isinstance(value, dict):
-        return value
-    names = [key for key in value if key != "into"]
-    if len(names) != 1:
-        raise ValueError(f"an action has one name, here are {len(names)}: {', '.join(map(str, names))}")
-    return {"command": names[0], "arguments": value[names[0]], "into": value.get("into")}
-
-
 def _action_kind(value: Any) -> str | None:
     if isinstance(value, CommandAction):
         return "command"
@@ -349,14 +281,14 @@ Action = Annotated[
     | Annotated[DigressAction, Tag("digress")]
     | Annotated[LocaleAction, Tag("locale")]
     | Annotated[ScriptAction, Tag("script")]
-    | Annotated[Annotated[CommandAction, BeforeValidator(_command)], Tag("command")],
+    | Annotated[Annotated[CommandAction, BeforeValidator(short.command)], Tag("command")],
     Discriminator(
         _action_kind,
         custom_error_type="action",
         custom_error_message="an action is a mapping such as {say: welcome}",
     ),
 ]
-Actions = Annotated[list[Action], BeforeValidator(_listed)]
+Actions = Annotated[list[Action], BeforeValidator(short.listed)]
 
 
 Inline = Annotated[
@@ -378,12 +310,14 @@ class Invoke(Node):
     http: dict[str, Any] | None = None
     agent: Any = None
     call: Name | None = None
-    with_: Annotated[dict[str, Any], BeforeValidator(_mapped)] = Field(alias="with", default_factory=dict)
+    with_: Annotated[dict[str, Any], BeforeValidator(short.mapped)] = Field(
+        alias="with", default_factory=dict
+    )
     into: Name | None = None
     type: Name | None = None
     src: Name | None = None
     content: Inline | None = None
-    params: Annotated[list[Param], BeforeValidator(_listed)] = Field(default_factory=list)
+    params: Annotated[list[Param], BeforeValidator(short.listed)] = Field(default_factory=list)
     autoforward: Flag = False
     typeexpr: Expr | None = None
     srcexpr: Expr | None = None
@@ -416,7 +350,7 @@ class After(Node):
     on: Actions = Field(default_factory=list)
 
 
-Transitions = Annotated[list[Transition], BeforeValidator(_listed)]
+Transitions = Annotated[list[Transition], BeforeValidator(short.listed)]
 
 
 class History(Node):
@@ -425,11 +359,8 @@ class History(Node):
 
 
 Timers = Annotated[
-    dict[
-        Duration,
-        Annotated[After, BeforeValidator(lambda v: {"target": v} if isinstance(v, str | int) else v)],
-    ],
-    BeforeValidator(_mapped),
+    dict[Duration, Annotated[After, BeforeValidator(short.target_body)]],
+    BeforeValidator(short.mapped),
 ]
 
 
@@ -440,16 +371,16 @@ class StateNode(Node):
     parallel: Flag = False
     enter: Actions = Field(default_factory=list)
     exit: Actions = Field(default_factory=list)
-    ask: Annotated[Ask, BeforeValidator(_text_is_rich)] | None = None
+    ask: Annotated[Ask, BeforeValidator(short.text_is_rich)] | None = None
     after: Timers = Field(default_factory=dict)
     transitions: Transitions = Field(default_factory=list)
-    invoke: Annotated[list[Invoke], BeforeValidator(_listed)] = Field(default_factory=list)
+    invoke: Annotated[list[Invoke], BeforeValidator(short.listed)] = Field(default_factory=list)
     states: "States" = Field(default_factory=dict)
-    history: Annotated[dict[str, History], BeforeValidator(_empty_states)] = Field(default_factory=dict)
+    history: Annotated[dict[str, History], BeforeValidator(short.empty_states)] = Field(default_factory=dict)
     donedata: dict[str, Any] | None = None
 
 
-States = Annotated[dict[str, StateNode], BeforeValidator(_empty_states)]
+States = Annotated[dict[str, StateNode], BeforeValidator(short.empty_states)]
 
 VariableType = Literal[
     "any", "text", "integer", "number", "boolean", "money", "date", "datetime", "list", "object"
@@ -466,33 +397,7 @@ class Variable(Node):
     description: Text = ""
 
 
-def _variables(value: Any) -> Any:
-    """The mapping form, or python-statemachine's `[{id, expr}]` and `{id: expr}`."""
-    if isinstance(value, list):
-        named: dict[str, Any] = {}
-        for item in value:
-            if not isinstance(item, dict) or not isinstance(item.get("id"), str):
-                raise ValueError("each item of a datamodel list needs an id")
-            if item["id"] in named:
-                raise ValueError(f'the variable "{item["id"]}" is there twice')
-            rest = {key: part for key, part in item.items() if key != "id"}
-            if "content" in rest:
-                rest["default"] = rest.pop("content")
-            named[item["id"]] = rest
-        return named
-    if not isinstance(value, dict):
-        return _mapped(value)
-    return {
-        str(name): item
-        if isinstance(item, dict)
-        else {"expr": item}
-        if isinstance(item, str)
-        else {"default": item}
-        for name, item in value.items()
-    }
-
-
-PhraseList = Annotated[list[Text], BeforeValidator(_listed)]
+PhraseList = Annotated[list[Text], BeforeValidator(short.listed)]
 Phrases = Annotated[
     Annotated[dict[str, PhraseList], Tag("locales")] | Annotated[PhraseList, Tag("phrases")],
     Discriminator(lambda v: "locales" if isinstance(v, dict) else "phrases"),
@@ -507,9 +412,9 @@ class FlowDocument(Node):
     name: Name = ""
     version: int = Field(default=1, ge=1)
     description: Text = ""
-    locales: Annotated[list[Name], BeforeValidator(_listed)] = Field(default_factory=list)
-    datamodel: Annotated[dict[str, Variable], BeforeValidator(_variables)] = Field(default_factory=dict)
-    intents: Annotated[dict[str, Phrases], BeforeValidator(_mapped)] = Field(default_factory=dict)
+    locales: Annotated[list[Name], BeforeValidator(short.listed)] = Field(default_factory=list)
+    datamodel: Annotated[dict[str, Variable], BeforeValidator(short.variables)] = Field(default_factory=dict)
+    intents: Annotated[dict[str, Phrases], BeforeValidator(short.mapped)] = Field(default_factory=dict)
     transitions: Transitions = Field(default_factory=list)
     states: Annotated[States, Field(min_length=1)]
 
