@@ -131,6 +131,7 @@ def test_numbers_in_words_count_before_a_unit_only(names: Names) -> None:
         ("cement", [("cement", "", "")]),
         ("cement 0", [("cement", "0", "")]),
         ("POP 3", [("cement/plaster", "3", "")]),
+        ("and cement 3, aur sand 2", [("cement", "3", ""), ("sand", "2", "")]),
         ("glass 3", [("glass", "3", "")]),
     ],
 )
@@ -154,8 +155,24 @@ def test_similar_names_are_suggested_the_nearest_first(names: Names) -> None:
     (item,) = read("10 mm rod x 5", names)
     assert [SKUS[at] for at in names.suggest(item.reading.name, 2)] == ["rod12", "rod8"]
     assert item.reading.quantity == Decimal(5)
-    assert names.suggest(["qwertz"], 3) == []
     assert names.suggest([], 3) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "suggested"),
+    [
+        ("seement", ["cement", "white"]),  # two slips
+        ("plast", ["plaster"]),  # a missing end
+        ("what is the price of cement today", ["cement", "white"]),
+        ("steal 14", ["rod12", "rod8"]),
+        ("many", []),
+        ("12 mm", []),
+        ("qwertz", []),
+        ("where is my order", []),
+    ],
+)
+def test_what_shares_a_word_is_suggested(text: str, suggested: list[str], names: Names) -> None:
+    assert [SKUS[at] for at in names.suggest(words(tokens(text)), 2)] == suggested
 
 
 def test_equally_close_names_are_all_given() -> None:

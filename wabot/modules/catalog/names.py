@@ -1,6 +1,6 @@
 """The names of all products, to find who is called just that, nearly that, or somewhat like it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rapidfuzz import fuzz, process
@@ -8,10 +8,9 @@ from rapidfuzz.distance import OSA
 
 from wabot.modules.catalog.spelling import joined, tokens, words
 
-SUGGESTED_FROM = 70
-"""From this WRatio on a name is near enough to ask whether it was meant."""
 _COMPARED_FROM = 60
 _TIE = 0.05
+_SUGGESTED_FROM = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,7 @@ class Names:
     _words: list[list[str]] = field(default_factory=list)
     _spelled: list[str] = field(default_factory=list)
     _products: list[int] = field(default_factory=list)
+    _having: dict[str, list[int]] = field(default_factory=dict)
 
     def add(self, product: int, names: Iterable[str], aliases: Iterable[str]) -> None:
         for table, texts in ((self._own, names), (self._aliases, aliases)):
@@ -40,6 +40,8 @@ class Names:
                 products = table.setdefault(joined(parts), [])
                 if parts and product not in products:
                     products.append(product)
+                    for word in parts:
+                        self._having.setdefault(word, []).append(len(self._words))
                     self._words.append(parts)
                     self._spelled.append(" ".join(parts))
                     self._products.append(product)
@@ -74,15 +76,40 @@ class Names:
         return Found(tuple(product for product, like in likeness.items() if like > best - _TIE), best)
 
     def suggest(self, parts: Sequence[str], limit: int) -> list[int]:
-        """Products with somewhat similar names, the most similar first."""
-        near = process.extract(
-            " ".join(parts),
-            self._spelled,
-            scorer=fuzz.WRatio,
-            score_cutoff=SUGGESTED_FROM,
-            limit=limit * 8,
+        """Products that share words with a name, those that share the most first.
+
+        A number or a unit of two letters counts beside other words only.
+        """
+        shared: dict[int, dict[str, float]] = {}
+        for word in parts:
+            for known, like in self._words_like(word):
+                for at in self._having[known]:
+                    likes = shared.setdefault(at, {})
+                    likes[word] = max(likes.get(word, 0.0), like)
+        letters, asked = sum(map(len, parts)), " ".join(parts)
+        best: dict[int, tuple[float, float]] = {}
+        for at, likes in shared.items():
+            share = sum(len(word) * like for word, like in likes.items()) / letters
+            if share >= _SUGGESTED_FROM and any(len(word) > 2 and not _has_digit(word) for word in likes):
+                rank = round(share, 3), fuzz.WRatio(asked, self._spelled[at])
+                best[self._products[at]] = max(best.get(self._products[at], rank), rank)
+        return sorted(best, key=lambda product: best[product], reverse=True)[:limit]
+
+    def _words_like(self, word: str) -> Iterator[tuple[str, float]]:
+        """Words of the catalog that this one may be, by a slip or a missing end."""
+        if _has_digit(word) or len(word) < 4:
+            if word in self._having:
+                yield word, 1.0
+            return
+        # A hair below: rapidfuzz leaves out what is just at its cut-off.
+        least = 0.699 if len(word) >= 6 else 0.799
+        near = process.extract_iter(
+            word, self._having.keys(), scorer=OSA.normalized_similarity, score_cutoff=least
         )
-        return list(dict.fromkeys(self._products[at] for _, _, at in near))[:limit]
+        yield from ((known, like) for known, like, _ in near if not _has_digit(known))
+        for known in self._having:
+            if min(len(word), len(known)) >= 4 and (word.startswith(known) or known.startswith(word)):
+                yield known, 0.9
 
 
 def _likeness(asked: Sequence[str], known: Sequence[str], cutoff: float) -> float:
@@ -93,8 +120,12 @@ def _likeness(asked: Sequence[str], known: Sequence[str], cutoff: float) -> floa
     for word in asked:
         best = max(left, key=lambda other: OSA.normalized_similarity(word, other))
         like = OSA.normalized_similarity(word, best)
-        if like < (1.0 if any(char.isdigit() for char in word + best) else cutoff):
+        if like < (1.0 if _has_digit(word + best) else cutoff):
             return 0.0
         left.remove(best)
         sum_ += like
     return sum_ / len(asked)
+
+
+def _has_digit(text: str) -> bool:
+    return any(char.isdigit() for char in text)

@@ -22,7 +22,7 @@ _THOUSANDS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{2,3})*,\d{3}(?![\d,])")
 _NUMBERED = re.compile(r"^\s*(?:\d{1,2}[.)]\s+|[-•*·]\s+)")
 _OFFERED_PRICE = re.compile(r"@\s*(?:rs\.?|inr|₹)?\s*\d[\d.,]*(?:/-)?", re.IGNORECASE)
 _HARD = re.compile(r"[,;|।]+")
-_SOFT = re.compile(r"\s+(?:and|aur|plus|और|तथा|एवं)\s+|\s*[&+]\s*", re.IGNORECASE)
+_SOFT = re.compile(r"(?:^|\s+)(?:and|aur|plus|और|तथा|एवं)\s+|\s*[&+]\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,8 @@ def _items(piece: str, names: Names) -> list[Item]:
     whole = _understood(piece, names)
     if whole:
         return [whole]
-    parts = [part for part in _SOFT.split(piece) if part.strip()]
-    if len(parts) > 1:
+    parts = [part.strip() for part in _SOFT.split(piece) if part.strip()]
+    if parts != [piece]:
         return [item for part in parts for item in _items(part, names)]
     run = _run_together(tokens(piece), names)
     if run:

@@ -47,11 +47,11 @@ NUMBERS = {
 """Numbers in words. `do` also means "give", so a number in words counts before a unit only."""
 
 _FILLERS = """
-    hi hii hello hey namaste namaskar नमस्ते नमस्कार dear sir madam bhai bhaiya ji भाई भैया जी good morning
-    afternoon evening i we you want need require needed required would like to please pls plz kindly send give
-    get me us my order buy add for some also more can deliver book thank thanks mujhe hame hamein मुझे हमें
-    chahiye chaiye चाहिए चाहिये dena de do dedo bhejo bhej bhejna देना दे दो दीजिए दीजिये दीजियेगा भेजो भेजना भेज
-    भेजिए भेजिये karo kar करो कर aur bhi और भी mein में
+    ok okay hi hii hello hey namaste namaskar नमस्ते नमस्कार dear sir madam bhai bhaiya ji भाई भैया जी good
+    morning afternoon evening i we you want need require needed required would like to please pls plz kindly
+    send give get me us my order buy add for some also more can deliver book thank thanks mujhe hame hamein
+    मुझे हमें chahiye chaiye चाहिए चाहिये dena de do dedo bhejo bhej bhejna देना दे दो दीजिए दीजिये दीजियेगा भेजो
+    भेजना भेज भेजिए भेजिये karo kar करो कर aur bhi और भी mein में
 """
 FILLERS = frozenset(map(normal, _FILLERS.split()))
 """Words that ask, greet or thank. A message of nothing else asks for no product."""
