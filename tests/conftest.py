@@ -1,8 +1,10 @@
 import os
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 from hypothesis import settings
+from sqlalchemy import create_engine, make_url, text
 
 from tests import servers
 
@@ -29,6 +31,17 @@ def postgres_url() -> Iterator[str]:
             yield url
     except servers.ServerMissing as error:
         missing(error)
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str) -> str:
+    """The SQLAlchemy URL of an empty database of this test's own, on the session's server."""
+    name = f"test_{uuid4().hex}"
+    engine = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"create database {name}"))
+    engine.dispose()
+    return make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
 
 
 @pytest.fixture(scope="session")

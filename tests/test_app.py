@@ -350,9 +350,9 @@ def test_the_sweeper_works_for_the_app(make: MakeApp) -> None:
 
 
 @pytest.mark.postgres
-def test_a_server_is_upgraded_by_hand_only(make: MakeApp, postgres_url: str) -> None:
+def test_a_server_is_upgraded_by_hand_only(make: MakeApp, postgres_database: str) -> None:
     with pytest.raises(RecordError, match=r"tables of wabot are not up to date \(wabot db upgrade\)"):
-        make({"database": SecretStr(postgres_url)}).bind()
+        make({"database": SecretStr(postgres_database)}).bind()
 
 
 def test_bootstrap_finds_the_installed_modules(monkeypatch: pytest.MonkeyPatch) -> None:

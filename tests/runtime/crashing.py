@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from wabot.app import App
+from wabot.bootstrap import build, load_settings
 from wabot.core.faults import CRASH_AT
 from wabot.core.messages import Inbound, Outbound
 from wabot.core.module import Call, Module
@@ -17,6 +18,7 @@ from wabot.engine.loader import load_flow
 from wabot.settings import Settings
 from wabot.testing.fakes import FileChannel, FileLookupChannel, ManualClock
 
+MERCHANT = Path(__file__).parents[2] / "examples/merchant"
 PHONE = "+919876543210"
 FLOW = """
 flow: count
@@ -75,14 +77,31 @@ def make_app(folder: Path, hours: float, lookup: bool) -> App:
     )
 
 
+def make_shop(folder: Path, hours: float) -> App:
+    """The example shop, with its record in `folder`."""
+    clock = ManualClock()
+    clock.advance(timedelta(hours=hours))
+    settings = load_settings(MERCHANT, environment={"DATABASE_URL": f"sqlite:///{folder}/shop.db"})
+    return build(settings, channel=FileLookupChannel(folder / "sent.jsonl"), clock=clock)
+
+
 def main(folder: Path, hours: float, lookup: bool, crash_at: str, texts: tuple[str, ...]) -> None:
     """Accept each text as a message of one contact, its event id the text itself, and drain.
 
     The clock stands at `hours` after noon. What is sent is appended to `sent.jsonl`; with `lookup` the
     channel can tell what it has sent.
     """
+    talk(make_app(folder, hours, lookup), crash_at, texts)
+
+
+def shop(folder: Path, hours: float, crash_at: str, texts: tuple[str, ...]) -> None:
+    """As `main`, with the example shop."""
+    talk(make_shop(folder, hours), crash_at, texts)
+
+
+def talk(app: App, crash_at: str, texts: tuple[str, ...]) -> None:
     os.environ[CRASH_AT] = crash_at
-    with make_app(folder, hours, lookup).bind() as app:
+    with app.bind():
         for text in texts:
             app.accept(
                 Inbound(channel="file", event_id=text, sender=PHONE, recipient="+911000000000", text=text)

@@ -3,9 +3,12 @@ import signal
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from tests.runtime import crashing
-from tests.runtime.crashing import PHONE, make_app
+from tests.runtime.crashing import PHONE, make_app, make_shop
+from wabot.modules.invoices.tables import InvoiceRow
+from wabot.modules.orders.tables import OrderRow
 from wabot.testing.fakes import FileLookupChannel
 
 ACCEPT = ["accept.before_commit", "accept.after_commit"]
@@ -19,6 +22,13 @@ PROCESSES.set_forkserver_preload(["tests.runtime.crashing"])
 
 def run(folder: Path, *texts: str, hours: float = 0, lookup: bool = True, crash_at: str = "") -> int | None:
     process = PROCESSES.Process(target=crashing.main, args=(folder, hours, lookup, crash_at, texts))
+    process.start()
+    process.join(60)
+    return process.exitcode
+
+
+def run_shop(folder: Path, *texts: str, hours: float = 0, crash_at: str = "") -> int | None:
+    process = PROCESSES.Process(target=crashing.shop, args=(folder, hours, crash_at, texts))
     process.start()
     process.join(60)
     return process.exitcode
@@ -90,3 +100,22 @@ def test_a_bot_that_dies_again_and_again_gets_there(tmp_path: Path) -> None:
         assert run(tmp_path, "hi", "a", "b", hours=hours) == 0
     assert said(tmp_path) == ["Welcome", "Tally |", "Message 1", "Tally ||", "Message 2"]
     one_effect_each(tmp_path, turns=3)
+
+
+@pytest.mark.parametrize("crash_at", [*ACCEPT, *TURN, *SEND])
+def test_an_order_is_confirmed_once_and_has_one_invoice(tmp_path: Path, crash_at: str) -> None:
+    assert run_shop(tmp_path, "Hi", "Cement x 100") == 0
+    before = said(tmp_path)
+    assert run_shop(tmp_path, "1", crash_at=crash_at) == -signal.SIGKILL
+    for hours in (1, 2):
+        assert run_shop(tmp_path, "1", hours=hours) == 0
+    new = said(tmp_path)[len(before) :]
+    assert len(new) == 2
+    assert "INV/25-26/00001" in new[0]
+    with make_shop(tmp_path, hours=3).bind() as app:
+        assert {event.status for event in app.events(1)} == {"done"}
+        with app.database.reading() as session:
+            (order,) = session.scalars(select(OrderRow)).all()
+            (invoice,) = session.scalars(select(InvoiceRow)).all()
+        assert order.status == "confirmed"
+        assert invoice.order_id == order.id

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Table, select
+from sqlalchemy import Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -101,6 +101,6 @@ def _row(
 def _insert_once(session: Session, model: type[Base], values: dict[str, Any]) -> bool:
     """Insert unless a unique constraint says that it is there; whether it was inserted."""
     build = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    statement = build(cast("Table", model.__table__)).values(values).on_conflict_do_nothing()
-    result = cast("CursorResult[Any]", session.connection().execute(statement))
-    return result.rowcount == 1
+    table = cast("Table", model.__table__)
+    statement = build(table).values(values).on_conflict_do_nothing().returning(table.c.id)
+    return session.connection().execute(statement).first() is not None
