@@ -7,7 +7,7 @@ models say what is well formed; what it means together is the checker's.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Strict, Tag
 
 from wabot.engine import shortforms as short
 
@@ -20,7 +20,8 @@ class Node(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=False, frozen=True)
 
 
-Flag = Annotated[bool, BeforeValidator(short.flag)]
+Flag = Annotated[bool, Strict(), BeforeValidator(short.flag)]
+Number = Annotated[float, Strict()] | str
 Text = Annotated[str, BeforeValidator(short.word)]
 """A key of the texts, or literal text: a template either way."""
 Name = Annotated[str, BeforeValidator(short.word)]
@@ -82,8 +83,8 @@ class MediaPart(Node):
 
 
 class LocationPart(Node):
-    latitude: float | str
-    longitude: float | str
+    latitude: Number
+    longitude: Number
     name: Text = ""
     address: Text = ""
 
@@ -126,10 +127,10 @@ class Ask(Rich):
     type: AnswerType | None = None
     into: Name | None = None
     choices: Options | None = None
-    attempts: int = Field(default=3, ge=1, le=20)
+    attempts: int = Field(default=3, ge=1, le=20, strict=True)
     retry: Text = ""
-    min: float | str | None = None
-    max: float | str | None = None
+    min: Number | None = None
+    max: Number | None = None
     pattern: str | None = None
 
     @property
@@ -410,7 +411,7 @@ class FlowDocument(Node):
 
     flow: Name = ""
     name: Name = ""
-    version: int = Field(default=1, ge=1)
+    version: int = Field(default=1, ge=1, strict=True)
     description: Text = ""
     locales: Annotated[list[Name], BeforeValidator(short.listed)] = Field(default_factory=list)
     datamodel: Annotated[dict[str, Variable], BeforeValidator(short.variables)] = Field(default_factory=dict)

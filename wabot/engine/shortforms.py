@@ -15,6 +15,8 @@ FLAG_WORDS = {"true": True, "yes": True, "on": True, "1": True} | dict.fromkeys(
 def flag(value: Any) -> Any:
     if value is None:
         return False
+    if isinstance(value, int) and value in (0, 1):
+        return bool(value)
     return FLAG_WORDS.get(value.strip().lower(), value) if isinstance(value, str) else value
 
 
