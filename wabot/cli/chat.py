@@ -128,7 +128,7 @@ class Chat:
     def _after(self) -> None:
         for step in self.talk.steps():
             if self.trace:
-                show(*panes.trace(step))
+                show(*panes.trace(self.talk, step))
         for error in self.talk.errors():
             self.failed = True
             if isinstance(error, WabotError):

@@ -10,6 +10,7 @@ from wabot.core.durations import format_duration
 from wabot.core.fallback import numbered
 from wabot.core.messages import Outbound
 from wabot.engine.effects import CancelInvoke, CancelTimer, Effect, Log, StartInvoke, StartTimer
+from wabot.engine.problems import Path
 from wabot.engine.state import Frame
 from wabot.engine.step import Step
 from wabot.testing.coverage import items_of
@@ -36,10 +37,7 @@ HELP = (
 
 def bubble(message: Outbound) -> None:
     """A message of the bot at a terminal."""
-    text = Text("bot: ", "bold green")
-    for number, line in enumerate(numbered(message).splitlines()):
-        text.append(("" if number == 0 else "\n     ") + line, style="default")
-    show(text)
+    show(Text.assemble(("bot: ", "bold green"), "\n     ".join(numbered(message).splitlines())))
 
 
 def greeting(talk: "Talk") -> Iterator[Text]:
@@ -102,22 +100,36 @@ def _transitions(talk: "Talk", frame: Frame) -> Iterator[Text]:
     for path in frame.configuration:
         spot: Spot | None = chart.spot(path)
         while spot is not None:
-            for edge in spot.edges:
-                if edge.path in labels and edge.path not in seen:
-                    seen.add(edge.path)
-                    place = chart.locate(edge.path)
-                    yield _line("event", f"{labels[edge.path]}", f"{place.file}:{place.line}")
+            placed = [(chart.locate(edge.path), edge.path) for edge in spot.edges if edge.path in labels]
+            for place, taken in sorted(placed):
+                if taken not in seen:
+                    seen.add(taken)
+                    yield _line("event", labels[taken], f"{place.file}:{place.line}")
             spot = spot.parent
 
 
-def trace(step: Step) -> Iterator[Text]:
+def trace(talk: "Talk", step: Step) -> Iterator[Text]:
     """What happened in one step, and what it asked of the world outside."""
+    labels = {name: _labels(talk, name) for name in {one.flow for one in step.trace}}
     for one in step.trace:
-        value = "" if one.value is None else f" = {compact(one.value)}"
-        yield Text(f"  {one.kind:<10} {one.text}{value}", "dim")
+        text, value = labels[one.flow].get(one.path, one.text), one.value
+        if one.kind == "guard":
+            yield Text(f"  guard      {text}: {'yes' if value else 'no'}", "dim")
+            continue
+        if isinstance(value, dict):
+            value = {key: part for key, part in value.items() if part not in ("", None, {}, [])}
+        told = "" if value is None else f" = {compact(value)}"
+        yield Text(f"  {one.kind:<10} {text if one.kind == 'transition' else one.text}{told}", "dim")
     for effect in step.effects:
         if told := _effect(effect):
             yield Text(f"  {effect.type:<10} {told}", "dim")
+
+
+def _labels(talk: "Talk", flow: str) -> dict[Path, str]:
+    """The transitions of a flow in words, by their places."""
+    source = talk.app.library.flows.get(flow)
+    items = items_of(source.document) if source else ()
+    return {item.path: item.label for item in items if item.kind == "transition"}
 
 
 def _effect(effect: Effect) -> str:

@@ -1,0 +1,142 @@
+from pathlib import Path
+
+import pytest
+
+from tests.cli.terminal import wabot
+
+
+def broken(project: Path) -> None:
+    flow = project / "flows" / "inner.yaml"
+    flow.write_text(
+        flow.read_text().replace("event: answered, target: done", "event: answered, target: dune")
+    )
+
+
+def test_a_project_without_findings(project: Path) -> None:
+    ran = wabot("check")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == "5 files checked: nothing found\n"
+
+
+def test_a_project_is_found_from_within(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project / "flows")
+    assert wabot("check").out == "5 files checked: nothing found\n"
+
+
+def test_a_finding_with_its_line_and_its_mend(project: Path) -> None:
+    broken(project)
+    ran = wabot("check")
+    assert ran.code == 1
+    assert (
+        'flows/inner.yaml:8:35: error: the target "dune" is no state  [unknown-state]\n'
+        "    8 |       - {event: answered, target: dune}\n"
+        "      |                                   ^\n"
+        '   mend: did you mean "done"?\n'
+    ) in ran.out
+    assert ran.out.endswith("5 files checked: 1 error, 0 warnings\n")
+
+
+def test_json(project: Path) -> None:
+    broken(project)
+    ran = wabot("check", "--json")
+    assert ran.code == 1
+    report = ran.json
+    assert (report["errors"], report["warnings"], report["files"]) == (1, 0, 5)
+    assert report["problems"] == [
+        {
+            "file": "flows/inner.yaml",
+            "line": 8,
+            "column": 35,
+            "severity": "error",
+            "code": "unknown-state",
+            "message": 'the target "dune" is no state',
+            "hint": 'did you mean "done"?',
+        }
+    ]
+
+
+def test_warnings_fail_when_strict(project: Path) -> None:
+    flow = project / "flows" / "inner.yaml"
+    flow.write_text(flow.read_text() + "  alone: {final: true}\n")
+    ran = wabot("check")
+    assert ran.code == 0
+    assert "[unreachable-state]" in ran.out
+    assert ran.out.endswith("0 errors, 1 warning\n")
+    assert wabot("check", "--strict").code == 1
+
+
+def test_one_flow_is_checked_with_its_project_and_alone_reported(project: Path) -> None:
+    broken(project)
+    assert wabot("check", "flows/shop.yaml").out == "1 file checked: nothing found\n"
+    assert wabot("check", project / "flows" / "inner.yaml").code == 1
+
+
+def test_files_that_can_not_be_read_do_not_hide_others(project: Path) -> None:
+    broken(project)
+    (project / "flows" / "bad.yaml").write_text("{")
+    (project / "flows" / "latin.yaml").write_bytes(b"flow: caf\xe9\n")
+    (project / "tests" / "bad.yaml").write_text("conversation: [{contcat: Hi}]\n")
+    (project / "tests" / "latin.yaml").write_bytes(b"conversation: caf\xe9\n")
+    (project / "texts" / "en.yaml").write_text("a: '{{ name'\nwelcome: x\nsure: y\nbye: z\n")
+    problems = wabot("check", "--json").json["problems"]
+    assert [(problem["file"], problem["code"]) for problem in problems] == [
+        ("flows/bad.yaml", "yaml"),
+        ("flows/inner.yaml", "unknown-state"),
+        ("flows/latin.yaml", "not-utf-8"),
+        ("tests/bad.yaml", "test-file"),
+        ("tests/latin.yaml", "not-utf-8"),
+        ("texts/en.yaml", "bad-text"),
+    ]
+
+
+def test_a_test_file_alone(project: Path) -> None:
+    (project / "tests" / "shop.yaml").write_text("conversation: [{contcat: Hi}]\n")
+    ran = wabot("check", "tests/shop.yaml")
+    assert ran.code == 1
+    assert 'tests/shop.yaml:1:17: error: unknown key "contcat"' in ran.out
+
+
+def test_flows_without_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "en.yaml").write_text("hello: Hello\n")
+    one = "flow: one\nstates: {a: {initial: true, enter: {say: hello}, invoke: {flow: two}}}\n"
+    (tmp_path / "flows" / "one.yaml").write_text(one)
+    (tmp_path / "flows" / "two.yaml").write_text("flow: two\nstates: {a: {initial: true, final: true}}\n")
+    (tmp_path / "flows" / "talk.yaml").write_text("conversation: [{contact: Hi}]\n")
+    assert wabot("check", "flows/one.yaml").code == 0
+    assert "3 files checked" in wabot("check", "flows").out
+
+
+def test_a_directory_of_projects(project: Path) -> None:
+    broken(project)
+    ran = wabot("check", project.parent, "--json")
+    assert (ran.code, ran.json["files"]) == (1, 5)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [("nowhere", "there is no nowhere"), ("empty", "there is no flow and no project in empty")],
+)
+def test_nothing_to_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, message: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    ran = wabot("check", path)
+    assert (ran.code, ran.out) == (2, "")
+    assert message in ran.err
+
+
+def test_no_project_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = wabot("check")
+    assert ran.code == 2
+    assert ran.err.startswith("error: there is no project here\n  mend: ")
+
+
+def test_settings_that_are_wrong(project: Path) -> None:
+    (project / "wabot.toml").write_text('flwo = "shop"\n')
+    ran = wabot("check")
+    assert ran.code == 1
+    assert "flwo" in ran.err
+    assert 'did you mean "flow"?' in ran.err
