@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from wabot.core.database import Database
 from wabot.core.messages import Inbound
 from wabot.core.migrate import pending, upgrade
-from wabot.core.module import Module, Registry, bind
+from wabot.core.module import STARTED, Module, Registry, bind
 from wabot.core.ports import Channel, Clock, Doorbell, Ids, NoDoorbell, RandomIds, SystemClock
 from wabot.core.tables import EffectRow, InboundRow, OutboxRow, TimerRow
 from wabot.engine.check import CheckOptions, check
@@ -135,6 +135,7 @@ class App:
                 tries=settings.runtime.tries,
                 log_key=key,
             )
+            _tell_started(world)
             self._bound = _Bound(world, library, self._pipeline(world), self._sender(world))
         except BaseException:
             database.close()
@@ -288,6 +289,14 @@ class App:
         runtime = self.settings.runtime
         policy = SendPolicy(lease=runtime.lease, grace=runtime.grace, give_up=runtime.give_up)
         return Sender(world.database, world.clock, self._channels, policy, world.log_key)
+
+
+def _tell_started(world: World) -> None:
+    """Modules that read files of theirs do so now: a mistake in one shows before a contact writes."""
+    if STARTED in world.registry.handlers:
+        with world.database.transaction() as session:
+            OpenCall(world, session).emit(STARTED, {})
+            session.commit()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,21 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import func, select
 
 from tests.modules.desk import RAVI, Desk, desk, migrated
+from wabot.app import App
 from wabot.core.migrate import differences
 from wabot.core.money import Money
+from wabot.engine.loader import load_flow
+from wabot.engine.texts import Texts
 from wabot.errors import Rejected, SettingsError, TurnError
 from wabot.modules import catalog
 from wabot.modules.catalog import queries
 from wabot.modules.catalog.settings import CatalogSettings
 from wabot.modules.catalog.tables import ProductRow
+from wabot.settings import Settings
 
 CSV = """\
 sku,name,name_hi,aliases,unit,step,price,tax_rate,hsn,category,category_hi
@@ -261,3 +266,16 @@ def test_the_migrations_make_the_declared_tables() -> None:
     finally:
         database.close()
     assert found == []
+
+
+def test_a_mistake_in_the_file_keeps_the_app_from_starting(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text(HEAD + "A,Cement,bag,free,18\n", encoding="utf-8")
+    settings = Settings(
+        directory=tmp_path, database=SecretStr("sqlite://"), sections={"catalog": {"file": "c.csv"}}
+    )
+    source = load_flow("flow: f\nstates: {a: {initial: true, final: true}}", "f.yaml")
+    with pytest.raises(SettingsError, match=r'c\.csv:2: column price: "free" doesn\'t fit'):
+        App(settings, modules=[catalog.module], sources=[source], texts=Texts()).bind()
+    (tmp_path / "c.csv").write_text(HEAD + "A,Cement,bag,10,18\n", encoding="utf-8")
+    with App(settings, modules=[catalog.module], sources=[source], texts=Texts()).bind() as app:
+        assert app.run("catalog.get", {"sku": "A"})["name"] == "Cement"

@@ -20,6 +20,10 @@ from wabot.core.messages import Outbound
 from wabot.core.ports import Clock, Ids
 from wabot.errors import ConfigurationError, DuplicateName, Frozen, TurnError, UnknownName
 
+STARTED = "wabot.started"
+"""The event that an app emits when it is bound, in a transaction of its own. What a handler raises
+keeps the app from starting."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contact:

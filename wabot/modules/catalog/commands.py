@@ -1,12 +1,13 @@
 """What flows ask of the catalog."""
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from wabot.core.limits import LIST_ROWS
-from wabot.core.module import Call
+from wabot.core.module import STARTED, Call
 from wabot.core.money import Money
 from wabot.errors import Rejected
 from wabot.modules.catalog import queries
@@ -173,6 +174,11 @@ def import_(_: Import, call: Call) -> Imported:
     before = queries.edition(call.session)
     known = shelf(call)
     return Imported(changed=before != queries.edition(call.session), products=len(known.products))
+
+
+@module.on(STARTED)
+def read_file(_: Mapping[str, Any], call: Call) -> None:
+    shelf(call)
 
 
 def _line(item: Item, known: Shelf, locale: str, suggestions: int) -> Line:
