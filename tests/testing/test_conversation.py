@@ -13,8 +13,8 @@ PICTURE = Media(kind="image", url="https://example.com/a.jpg")
 
 
 @pytest.fixture
-def asha(project: Path) -> Iterator[Conversation]:
-    with Conversation(project) as conversation:
+def asha(opened: Project) -> Iterator[Conversation]:
+    with Conversation(opened) as conversation:
         yield conversation
 
 
@@ -142,9 +142,9 @@ def test_an_invoke_waits_for_its_answer(asha: Conversation) -> None:
     assert caught.value.hint == "open: none"
 
 
-def test_stubs_answer_in_order(project: Path) -> None:
+def test_stubs_answer_in_order(opened: Project) -> None:
     stubs = {"look": [InvokeFailed("is down"), {"stock": 3}]}
-    with Conversation(project, stubs=stubs) as asha:
+    with Conversation(opened, stubs=stubs) as asha:
         asha.say("Hi")
         asha.say("Ravi")
         assert texts(asha.tap("yes")) == ["is down", "Are you Ravi?"]
@@ -179,8 +179,8 @@ def test_after_the_end_a_message_begins_anew(asha: Conversation) -> None:
     assert not asha.ended
 
 
-def test_another_contact_locale_and_time(project: Path) -> None:
-    with Conversation(project, locale="hi", name="Ravi", phone="+911", now="2026-03-31T23:30:00") as ravi:
+def test_another_contact_locale_and_time(opened: Project) -> None:
+    with Conversation(opened, locale="hi", name="Ravi", phone="+911", now="2026-03-31T23:30:00") as ravi:
         assert texts(ravi.say("Hi")) == ["नमस्ते Ravi!"]
         assert ravi.clock.now() == datetime(2026, 3, 31, 18, 0, tzinfo=UTC)
         assert ravi.evaluate("contact.locale == 'hi' and contact.phone == '+911'") is True
@@ -189,14 +189,14 @@ def test_another_contact_locale_and_time(project: Path) -> None:
 
 
 @pytest.mark.parametrize("now", [datetime(2026, 1, 5, 4, 30, tzinfo=UTC), "2026-01-05T04:30:00+00:00"])
-def test_a_time_with_an_offset(project: Path, now: datetime | str) -> None:
-    with Conversation(project, now=now) as asha:
+def test_a_time_with_an_offset(opened: Project, now: datetime | str) -> None:
+    with Conversation(opened, now=now) as asha:
         assert asha.clock.now() == datetime(2026, 1, 5, 4, 30, tzinfo=UTC)
 
 
-def test_a_time_that_is_none(project: Path) -> None:
+def test_a_time_that_is_none(opened: Project) -> None:
     with pytest.raises(UsageError, match='"soon" is no time'):
-        Conversation(project, now="soon")
+        Conversation(opened, now="soon")
 
 
 def test_rows(asha: Conversation) -> None:
@@ -274,3 +274,33 @@ def test_a_source_that_is_none(tmp_path: Path) -> None:
 def test_a_flow_with_errors(tmp_path: Path) -> None:
     with pytest.raises(FlowInvalid, match="hlep"):
         Conversation("states:\n  a: {initial: true, transitions: [{event: message, target: hlep}]}\n")
+
+
+def test_each_conversation_begins_from_nothing(opened: Project) -> None:
+    with Conversation(opened) as first:
+        first.say("Hi")
+        first.say("Ravi")
+        said, ids = first.messages, [row["reference"] for row in first.rows("outbox")]
+    with Conversation(opened) as second:
+        assert (second.rows("contact"), second.messages, second.trace) == ([], [], [])
+        second.say("Hi")
+        second.say("Ravi")
+        assert [row["reference"] for row in second.rows("outbox")] == ids
+        assert second.rows("contact")[0]["id"] == 1
+    assert first.messages == said == second.messages
+
+
+def test_two_conversations_at_once_know_nothing_of_each_other(opened: Project) -> None:
+    with Conversation(opened) as asha, Conversation(opened, name="Ravi") as ravi:
+        asha.say("Hi")
+        assert ravi.rows("contact") == []
+        ravi.wait("1d")
+        assert asha.clock.now() < ravi.clock.now()
+
+
+def test_a_conversation_may_be_closed_twice(opened: Project) -> None:
+    one = Conversation(opened)
+    one.close()
+    one.close()
+    with Conversation(opened) as asha, Conversation(opened) as ravi:
+        assert asha.app is not ravi.app

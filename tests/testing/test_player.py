@@ -16,10 +16,10 @@ from wabot.testing.player import Outcome, play
 from wabot.testing.update import rewritten
 
 
-def played(folder: Path, steps: str, *, update: bool = False) -> Outcome:
+def played(project: Project, steps: str, *, update: bool = False) -> Outcome:
     text = "conversation:\n" + "".join(f"  {line}\n" for line in steps.strip().splitlines())
     [case] = read_cases("t.yaml", text)
-    return play(case, Project.open(folder), update=update)
+    return play(case, project, update=update)
 
 
 GOOD = """
@@ -67,8 +67,8 @@ steps:
 """
 
 
-def test_a_conversation_that_goes_as_written(project: Path) -> None:
-    outcome = played(project, GOOD)
+def test_a_conversation_that_goes_as_written(opened: Project) -> None:
+    outcome = played(opened, GOOD)
     assert [str(failure) for failure in outcome.failures] == []
     assert outcome.status == "passed"
     assert outcome.seconds > 0
@@ -76,9 +76,9 @@ def test_a_conversation_that_goes_as_written(project: Path) -> None:
     assert {"enter", "transition"} <= {trace.kind for trace in outcome.trace}
 
 
-def test_stubs_settings_and_setup(project: Path) -> None:
+def test_stubs_settings_and_setup(opened: Project) -> None:
     outcome = played(
-        project,
+        opened,
         """
 locale: hi
 contact: {name: Ravi, phone: "+911"}
@@ -152,8 +152,10 @@ steps:
         ),
     ],
 )
-def test_a_conversation_that_goes_another_way(project: Path, steps: str, line: int, told: list[str]) -> None:
-    outcome = played(project, steps)
+def test_a_conversation_that_goes_another_way(
+    opened: Project, steps: str, line: int, told: list[str]
+) -> None:
+    outcome = played(opened, steps)
     assert outcome.status == "failed"
     [failure] = outcome.failures
     assert failure.place.line == line
@@ -161,8 +163,8 @@ def test_a_conversation_that_goes_another_way(project: Path, steps: str, line: i
         assert part in str(failure)
 
 
-def test_a_failure_shows_what_was_said_before(project: Path) -> None:
-    [failure] = played(project, "- contact: Hi\n- contact: Ravi\n  bot: x").failures
+def test_a_failure_shows_what_was_said_before(opened: Project) -> None:
+    [failure] = played(opened, "- contact: Hi\n- contact: Ravi\n  bot: x").failures
     assert str(failure).endswith(
         "    so far:\n"
         "    contact: Hi\n"
@@ -186,15 +188,15 @@ def test_a_failure_shows_what_was_said_before(project: Path) -> None:
         ("setup: [{orders.nothing: {}}]\nsteps: [{contact: Hi}]", 3, 'there is no command "orders.nothing"'),
     ],
 )
-def test_what_can_not_be_played_is_an_error(project: Path, steps: str, line: int, told: str) -> None:
-    outcome = played(project, steps)
+def test_what_can_not_be_played_is_an_error(opened: Project, steps: str, line: int, told: str) -> None:
+    outcome = played(opened, steps)
     assert outcome.status == "error"
     assert outcome.failures[0].place.line == line
     assert told in str(outcome.failures[0])
 
 
-def test_a_conversation_that_is_skipped(project: Path) -> None:
-    outcome = played(project, "skip: not yet\nsteps: [{contact: Hi}]")
+def test_a_conversation_that_is_skipped(opened: Project) -> None:
+    outcome = played(opened, "skip: not yet\nsteps: [{contact: Hi}]")
     assert (outcome.status, outcome.transcript) == ("skipped", [])
 
 
@@ -227,24 +229,23 @@ def test_a_conversation_that_is_skipped(project: Path) -> None:
         ("- wait: 1s\n  bot: x", [(("conversation", 0, "bot"), [])]),
     ],
 )
-def test_what_an_update_writes(project: Path, steps: str, updates: list[tuple[Where, object]]) -> None:
-    outcome = played(project, steps, update=True)
+def test_what_an_update_writes(opened: Project, steps: str, updates: list[tuple[Where, object]]) -> None:
+    outcome = played(opened, steps, update=True)
     assert outcome.updates == updates
     assert outcome.status == "passed"
 
 
-def test_an_update_makes_the_conversation_pass(project: Path) -> None:
+def test_an_update_makes_the_conversation_pass(opened: Project) -> None:
     text = "conversation:\n  - contact: Hi\n    bot: x\n  - send: {image: x}\n    bot:\n"
     text += "  - contact: Ravi\n    bot: [a, b]\n"
     [case] = read_cases("t.yaml", text)
-    opened = Project.open(project)
     updated = rewritten(text, play(case, opened, update=True).updates)
     [case] = read_cases("t.yaml", updated)
     assert play(case, opened).status == "passed"
 
 
-def test_an_update_does_not_hide_other_failures(project: Path) -> None:
-    outcome = played(project, "- contact: Hi\n  bot: x\n  state: asked", update=True)
+def test_an_update_does_not_hide_other_failures(opened: Project) -> None:
+    outcome = played(opened, "- contact: Hi\n  bot: x\n  state: asked", update=True)
     assert (outcome.status, len(outcome.updates)) == ("failed", 1)
 
 
@@ -292,12 +293,12 @@ def test_a_command_before_the_first_message(project: Path) -> None:
     assert play(case, Project.open(project, modules=[desk()])).status == "passed"
 
 
-def test_junit(project: Path) -> None:
+def test_junit(opened: Project) -> None:
     outcomes = [
-        played(project, "- contact: Hi"),
-        played(project, '- contact: "a\\x01b"\n- contact: x\n  bot: y'),
-        played(project, "- tap: yes"),
-        played(project, "skip: not yet\nsteps: [{contact: Hi}]"),
+        played(opened, "- contact: Hi"),
+        played(opened, '- contact: "a\\x01b"\n- contact: x\n  bot: y'),
+        played(opened, "- tap: yes"),
+        played(opened, "skip: not yet\nsteps: [{contact: Hi}]"),
     ]
     [suite] = ET.fromstring(junit(outcomes))
     counts = {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")}
@@ -309,11 +310,10 @@ def test_junit(project: Path) -> None:
     assert "a\ufffdb" in str(failed[0].text)
 
 
-def test_coverage(project: Path) -> None:
-    opened = Project.open(project)
+def test_coverage(opened: Project) -> None:
     coverage = Coverage(opened.sources)
     assert (coverage.percent, percent(0, 0)) == (0.0, 100.0)
-    coverage.record(played(project, "- contact: Hi\n- contact: Ravi\n- wait: 1h").trace)
+    coverage.record(played(opened, "- contact: Hi\n- contact: Ravi\n- wait: 1h").trace)
     inner, main = coverage.flows()
     assert (main.flow, main.states, main.states_taken) == ("shop", 8, 3)
     assert (main.transitions, main.transitions_taken) == (19, 2)

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from wabot.adapters.graphviz import svg
 from wabot.engine import graph
 from wabot.engine.loader import Source, load_flow
 from wabot.errors import UsageError
@@ -26,7 +27,7 @@ def run(flow: Path, format: str | None, output: Path | None, state: Path | None)
 
 def draw(source: Source, format: str, active: list[str]) -> bytes:
     if format == "svg":
-        return graph.svg(source, active)
+        return svg(graph.dot(source, active))
     text = graph.dot(source, active) if format == "dot" else graph.mermaid(source, active)
     return (text if text.endswith("\n") else text + "\n").encode("utf-8")
 

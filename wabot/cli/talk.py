@@ -25,7 +25,7 @@ from wabot.engine.step import Step
 from wabot.errors import UsageError
 from wabot.runtime import ConversationView
 from wabot.settings import Settings
-from wabot.testing.conversation import Recorder
+from wabot.testing.stage import Recorder
 
 SENDER = "wabot"
 """Our own address at the terminal."""

@@ -1,6 +1,7 @@
 """`wabot test`: plays the conversations written under tests/."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,7 +61,8 @@ class Run:
 
 def run(paths: Sequence[Path], options: Options) -> None:
     """Play, report, and leave with 1 where a conversation went another way or coverage is too low."""
-    done = _play(paths, options)
+    with ExitStack() as stack:
+        done = _play(paths, options, stack)
     if options.junit:
         options.junit.write_text(junit(done.outcomes), encoding="utf-8")
     low = options.fail_under is not None and done.percent < options.fail_under
@@ -74,7 +76,7 @@ def run(paths: Sequence[Path], options: Options) -> None:
         raise SystemExit(1)
 
 
-def _play(paths: Sequence[Path], options: Options) -> Run:
+def _play(paths: Sequence[Path], options: Options, stack: ExitStack) -> Run:
     done = Run()
     projects: dict[Path, Project] = {}
     for file in find(paths):
@@ -91,7 +93,7 @@ def _play(paths: Sequence[Path], options: Options) -> Run:
             done.problems += error.problems
             continue
         if cases and folder not in projects:
-            projects[folder] = project = Project.open(folder)
+            projects[folder] = project = stack.enter_context(closing(Project.open(folder)))
             project.verify()
             done.coverage[folder] = Coverage(project.sources)
         _play_file(file, cases, projects.get(folder), done, options)

@@ -18,12 +18,9 @@ from wabot.engine.engine import Engine
 from wabot.engine.expressions import Sandbox
 from wabot.engine.problems import did_you_mean
 from wabot.engine.state import Frame
-from wabot.engine.step import Step, Trace
+from wabot.engine.step import Trace
 from wabot.errors import UsageError
-from wabot.pipeline.compose import CallNext
-from wabot.pipeline.turn import Turn
 from wabot.runtime import ConversationView
-from wabot.testing.fakes import FakeChannel, ManualClock, SequentialIds
 from wabot.testing.matching import described
 from wabot.testing.projects import Project, Source
 
@@ -39,24 +36,6 @@ class InvokeFailed(Exception):
     def __init__(self, reason: Any = None) -> None:
         self.reason = reason
         super().__init__(reason)
-
-
-class Recorder:
-    """Middleware that keeps what the engine did in each turn, and the errors of those that failed."""
-
-    def __init__(self) -> None:
-        self.steps: list[Step] = []
-        self.errors: list[Exception] = []
-
-    def __call__(self, turn: Turn, call_next: CallNext) -> None:
-        turn.trace = True
-        try:
-            call_next()
-        except Exception as error:
-            self.errors.append(error)
-            raise
-        if turn.step is not None:
-            self.steps.append(turn.step)
 
 
 class Conversation:
@@ -89,18 +68,17 @@ class Conversation:
         modules: Iterable[Module] = (),
     ) -> None:
         self.project = source if isinstance(source, Project) else Project.open(source, modules=modules)
+        self._owned = self.project is not source
         self.name, self.phone = name, phone
-        self.channel = FakeChannel()
-        self.clock = ManualClock(moment(now, self.project))
-        self.recorder = Recorder()
+        self._stage = self.project.borrow(moment(now, self.project), flow)
+        self.app, self.clock, self.channel = self._stage.app, self._stage.clock, self._stage.channel
         self.transcript: list[tuple[str, str]] = []
+        self._deliveries, self._steps = self.channel.sent, self._stage.recorder.steps
         self._stubs = {id: deque(answers) for id, answers in (stubs or {}).items()}
         self._said = self._seen = self._sent = 0
         self._first_step = 0
-        self.app = self.project.app(self.channel, self.clock, SequentialIds(), flow=flow)
-        self.app.use(self.recorder)
-        self.app.bind()
         self._engine = Engine(self.app.library)
+        self._closed = False
         if locale:
             self._meet(locale)
 
@@ -117,7 +95,11 @@ class Conversation:
 
     def close(self) -> None:
         """Let go of the database; what was said stays readable, the rest is gone."""
-        self.app.close()
+        if not self._closed:
+            self._closed = True
+            self.project.give_back(self._stage)
+            if self._owned:
+                self.project.close()
 
     def say(self, text: str) -> list[Outbound]:
         """The contact writes."""
@@ -203,7 +185,7 @@ class Conversation:
     @property
     def messages(self) -> list[Outbound]:
         """All that the bot said."""
-        return [delivery.message for delivery in self.channel.sent]
+        return [delivery.message for delivery in self._deliveries]
 
     @property
     def last(self) -> str:
@@ -254,13 +236,13 @@ class Conversation:
     @property
     def effects(self) -> list[dict[str, Any]]:
         """What the last act asked of the world outside, in order, as JSON; `{"invoke": id, …}`."""
-        steps = self.recorder.steps[self._first_step :]
+        steps = self._steps[self._first_step :]
         return [effect_json(effect) for step in steps for effect in step.effects]
 
     @property
     def trace(self) -> list[Trace]:
         """What happened in the flows since the conversation began."""
-        return [trace for step in self.recorder.steps for trace in step.trace]
+        return [trace for step in self._steps for trace in step.trace]
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """The rows of a table, the runtime's or a module's, by primary key."""
@@ -333,8 +315,8 @@ class Conversation:
 
     def _begin(self, shown: str, who: str = "") -> None:
         self.transcript.append((who, shown))
-        self._seen = self._sent = len(self.channel.sent)
-        self._first_step = len(self.recorder.steps)
+        self._seen = self._sent = len(self._deliveries)
+        self._first_step = len(self._steps)
 
     def _settle(self) -> bool:
         """Do what is due, and give the stubs' answers, until nothing is left; whether there was anything."""
@@ -342,8 +324,8 @@ class Conversation:
         while self.app.drain():
             anything = True
             self._note()
-            if self.recorder.errors:
-                raise self.recorder.errors.pop()
+            if self._stage.recorder.errors:
+                raise self._stage.recorder.errors.pop()
             self._answer()
         return anything
 

@@ -34,6 +34,11 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "Conversat
     return ConversationFile.from_parent(parent, path=file_path) if looks_like_cases(text) else None
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    for project in config.stash.get(_projects, {}).values():
+        project.close()
+
+
 class ConversationFile(pytest.File):
     """A file of conversations."""
 

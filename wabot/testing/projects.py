@@ -1,7 +1,9 @@
 """What a conversation runs on: a project's settings, flows, texts and modules, read once."""
 
+import weakref
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from tempfile import gettempdir
@@ -18,16 +20,17 @@ from wabot.engine.loader import load_flow
 from wabot.engine.texts import Texts
 from wabot.errors import UsageError
 from wabot.settings import FILE, Settings, load_settings
-from wabot.testing.fakes import FakeChannel, ManualClock, SequentialIds
+from wabot.testing.fakes import ManualClock
 from wabot.testing.places import SUFFIXES, display, project_of, with_neighbours
+from wabot.testing.stage import Stage
 
 Source = Path | str
 IN_MEMORY = "sqlite://"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Project:
-    """A project, or a single flow with what lies beside it.
+    """A project, or a single flow with what lies beside it. Read once, however many conversations it has.
 
     `text` is a flow that is in no file, `extra` are modules beside the installed ones. Settings of the
     environment are left out, so that tests mean the same everywhere.
@@ -36,6 +39,11 @@ class Project:
     settings: Settings
     text: str = ""
     extra: tuple[Module, ...] = ()
+    _idle: list[Stage] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        # Who forgets to close it leaves no open connection behind.
+        weakref.finalize(self, _close_all, self._idle)
 
     @classmethod
     def open(cls, source: Source, *, modules: Iterable[Module] = ()) -> Self:
@@ -75,7 +83,25 @@ class Project:
 
     def verify(self) -> None:
         """Put the app together once. Raises what keeps it from running: FlowInvalid, SettingsError."""
-        self.app(FakeChannel(), ManualClock(), SequentialIds()).bind().close()
+        self.give_back(self.borrow(ManualClock().now()))
+
+    def borrow(self, now: datetime, flow: str | None = None) -> Stage:
+        """A stage as if it were new; `flow` starts the conversations. Raises what `verify` does."""
+        stage = next((kept for kept in self._idle if kept.flow == flow), None)
+        if stage is None:
+            stage = Stage(self, flow)
+        else:
+            self._idle.remove(stage)
+        stage.set(now)
+        return stage
+
+    def give_back(self, stage: Stage) -> None:
+        """The conversation on `stage` is over."""
+        self._idle.append(stage)
+
+    def close(self) -> None:
+        """Let go of the databases; the project can be used again all the same."""
+        _close_all(self._idle)
 
     def app(
         self, channel: Channel, clock: Clock, ids: Ids, *, flow: str | None = None, database: str = IN_MEMORY
@@ -93,6 +119,11 @@ class Project:
             sources=self.sources,
             texts=self.texts,
         )
+
+
+def _close_all(idle: list[Stage]) -> None:
+    while idle:
+        idle.pop().close()
 
 
 def settings_of_flow(file: Path, environment: dict[str, str] | None = None) -> Settings:
