@@ -10,6 +10,7 @@ from wabot.core.messages import Button, Choices, Inbound, Location, Media, Outbo
 from wabot.core.ports import Capabilities
 from wabot.core.tables import Category, OutboxRow
 from wabot.errors import NotSent, SendUnknown, Undeliverable
+from wabot.pipeline import Turn
 from wabot.runtime import SendOutcome, SendPolicy, queries
 from wabot.runtime.rendering import fit
 from wabot.testing.fakes import FakeChannel, FakeLookupChannel, FileLookupChannel
@@ -179,6 +180,18 @@ def test_a_bug_of_an_adapter_counts_as_unknown(build: MakeRuntime, caplog: pytes
     errors = [json.loads(r.getMessage()) for r in caplog.records if r.levelname == "ERROR"]
     assert [(line["event"], line["error"]) for line in errors] == [("channel", "KeyError")]
     assert "secret" not in caplog.text
+
+
+def test_a_message_that_cannot_be_read_blocks_nobody(runtime: Runtime, channel: FakeChannel) -> None:
+    runtime.hear("say one")
+    runtime.hear("say other", phone="+910000000001")
+    runtime.pipeline.run(Turn(1))
+    with runtime.world.database.transaction() as session:
+        session.get_one(OutboxRow, 1).message = {"nonsense": True}
+        session.commit()
+    runtime.sweep().drain()
+    assert said(channel) == ["other"]
+    assert statuses(runtime) == ["unknown"]
 
 
 def test_a_lease_that_ran_out_makes_the_fate_unknown(runtime: Runtime, channel: FakeChannel) -> None:

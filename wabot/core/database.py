@@ -178,11 +178,10 @@ class Database:
 def lock(session: Session, model: type[Row], id: int) -> Row | None:
     """The row, held until the transaction ends, as the database has it now.
 
-    On SQLite the transaction itself holds the only write lock (`BEGIN IMMEDIATE`).
+    On SQLite the transaction itself holds the only write lock (`BEGIN IMMEDIATE`), and `FOR UPDATE`,
+    which SQLAlchemy leaves out there, isn't needed.
     """
-    query = select(model).where(model.__mapper__.primary_key[0] == id)
-    if session.get_bind().dialect.name != "sqlite":
-        query = query.with_for_update()
+    query = select(model).where(model.__mapper__.primary_key[0] == id).with_for_update()
     return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
 
 

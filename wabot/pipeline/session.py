@@ -26,15 +26,15 @@ def make_session(world: World) -> Middleware:
     def session(turn: Turn, call_next: CallNext) -> None:
         with world.database.transaction() as db:
             conversation = lock(db, ConversationRow, turn.conversation_id)
-            row = oldest(db, turn.conversation_id)
-            if conversation is None or row is None:
+            found = oldest(db, conversation) if conversation is not None else None
+            if conversation is None or found is None:
                 return
+            row, contact = found
             now = world.clock.now()
             # First without its event: so that one that can't be read can be parked.
             turn.received = received = _received(row)
             turn.received = received = replace(received, event=_event(row))
             structlog.contextvars.bind_contextvars(correlation=received.correlation)
-            contact = db.get_one(ContactRow, conversation.contact_id)
             _greet(conversation, contact, received)
             turn.begin(Work(db, conversation, None, now), received, _contact(contact, world.business.locale))
             try:
@@ -51,15 +51,17 @@ def make_session(world: World) -> Middleware:
     return session
 
 
-def oldest(session: Session, conversation_id: int) -> InboundRow | None:
-    """The conversation's next event."""
+def oldest(session: Session, conversation: ConversationRow) -> tuple[InboundRow, ContactRow] | None:
+    """The conversation's next event, and its contact: read once the conversation is locked."""
     query = (
-        select(InboundRow)
-        .where(InboundRow.conversation_id == conversation_id, InboundRow.due_at.is_not(None))
+        select(InboundRow, ContactRow)
+        .join(ContactRow, ContactRow.id == conversation.contact_id)
+        .where(InboundRow.conversation_id == conversation.id, InboundRow.due_at.is_not(None))
         .order_by(InboundRow.id)
         .limit(1)
     )
-    return session.scalars(query).one_or_none()
+    found = session.execute(query).first()
+    return (found[0], found[1]) if found else None
 
 
 def _received(row: InboundRow) -> Received:

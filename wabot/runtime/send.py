@@ -16,10 +16,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, exists, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Select, bindparam, exists, select, update
+from sqlalchemy.orm import aliased
 
-from wabot.core.database import Database, lock
+from wabot.core.database import Database, UtcDateTime
 from wabot.core.faults import crash_point
 from wabot.core.log import describe, get_logger, hash_phone
 from wabot.core.messages import Outbound
@@ -64,10 +64,11 @@ class _Claim:
     channel: str
     sender: str
     phone: str
-    message: Outbound
+    message: Any
     reference: str
     correlation: str
     created_at: datetime
+    once_more: bool
     settle: bool
 
 
@@ -88,6 +89,7 @@ class Sender:
         self._policy = policy or SendPolicy()
         self._log_key = log_key
         self._log = get_logger()
+        self._heads = _heads(list(channels))
 
     def send_next(self) -> SendOutcome | None:
         """Bring the message that is due longest one step further; None where none is due."""
@@ -112,16 +114,12 @@ class Sender:
 
     def _claim(self) -> _Claim | SendOutcome | None:
         """The head of a line, held for us by its lease; UNKNOWN where another's lease has run out."""
-        query = _heads(self._clock.now(), list(self._channels))
-        with self._database.reading() as session:
-            if session.scalar(query) is None:
-                return None
+        now = self._clock.now()
         with self._database.transaction() as session:
-            id = session.scalar(query)
-            row = None if id is None else lock(session, OutboxRow, id)
-            now = self._clock.now()
-            if row is None or row.due_at is None or row.due_at > now:
+            found = session.execute(self._heads, {"now": now}).first()
+            if found is None:
                 return None
+            row, conversation, phone, correlation = found
             if row.status == SendStatus.CLAIMED:
                 row.status, row.due_at = SendStatus.UNKNOWN, now + self._policy.grace
                 row.reason = "whoever sent it did not say what came of it"
@@ -131,14 +129,14 @@ class Sender:
             row.status = SendStatus.UNKNOWN if settle else SendStatus.CLAIMED
             row.attempts += 1
             row.due_at = now + self._policy.lease
-            claim = _as_claim(session, row, settle)
+            claim = _as_claim(row, conversation, phone, correlation, settle)
             session.commit()
             return claim
 
     def _send(self, claim: _Claim) -> tuple[SendOutcome, dict[str, Any]]:
         channel = self._channels[claim.channel]
         try:
-            message = fit(claim.message, channel.capabilities)
+            message = fit(Outbound.model_validate(claim.message), channel.capabilities)
             provider_id = channel.send(claim.phone, claim.sender, message, claim.reference)
         except NotSent as error:
             return self._later(claim, error)
@@ -146,7 +144,7 @@ class Sender:
             return SendOutcome.FAILED, {"status": SendStatus.FAILED, "due_at": None, **_why(error)}
         except SendUnknown as error:
             return SendOutcome.UNKNOWN, self._unknown(error)
-        except Exception as error:  # noqa: BLE001 - an adapter's bug may come after the message has left
+        except Exception as error:  # noqa: BLE001 - an adapter's bug may come after the message left
             self._log.error("channel", channel=claim.channel, **describe(error))
             return SendOutcome.UNKNOWN, self._unknown(SendUnknown(f"{type(error).__name__}: {error}"))
         return SendOutcome.SENT, self._sent(provider_id)
@@ -162,7 +160,13 @@ class Sender:
         """Ask the provider, where it can tell; else a transactional message goes once more."""
         channel = self._channels[claim.channel]
         if not isinstance(channel, Lookup):
-            return SendOutcome.UNKNOWN, {"once_more": True}
+            if not claim.once_more:
+                return SendOutcome.UNKNOWN, {"due_at": None}
+            return SendOutcome.LATER, {
+                "status": SendStatus.PENDING,
+                "due_at": self._clock.now(),
+                "resent": True,
+            }
         try:
             provider_id = channel.find(claim.phone, claim.reference)
         except SendError as error:
@@ -184,55 +188,55 @@ class Sender:
 
     def _mark(self, claim: _Claim, changes: dict[str, Any]) -> None:
         """Write what came of it, unless the row was claimed by another since."""
+        mine = (OutboxRow.id == claim.id, OutboxRow.attempts == claim.attempts)
         with self._database.transaction() as session:
-            row = lock(session, OutboxRow, claim.id)
-            if row is None or row.attempts != claim.attempts:
-                return
-            if changes.pop("once_more", False):
-                may = row.category == Category.TRANSACTIONAL and not row.resent
-                row.resent = row.resent or may
-                row.status = SendStatus.PENDING if may else SendStatus.UNKNOWN
-                row.due_at = self._clock.now() if may else None
-            for name, value in changes.items():
-                setattr(row, name, value)
+            session.execute(update(OutboxRow).where(*mine).values(changes), execution_options=_ALONE)
             session.commit()
+
+
+_ALONE = {"synchronize_session": False}
+"""There are no other objects in the session to bring up to date."""
 
 
 def _why(error: SendError) -> dict[str, str]:
     return {"code": (error.code or "")[:32], "reason": error.message}
 
 
-def _heads(now: datetime, channels: list[str]) -> Select[int]:
-    """The message due longest that has no open one before it in its conversation."""
+def _heads(channels: list[str]) -> Select[OutboxRow, ConversationRow, str, str]:
+    """The message due longest (by `:now`) that has no open one before it in its conversation."""
     earlier = aliased(OutboxRow)
     waits = exists().where(
         earlier.conversation_id == OutboxRow.conversation_id,
         earlier.due_at.is_not(None),
         earlier.position < OutboxRow.position,
     )
+    now = bindparam("now", type_=UtcDateTime)
     return (
-        select(OutboxRow.id)
+        select(OutboxRow, ConversationRow, ContactRow.phone, InboundRow.correlation)
         .join(ConversationRow, ConversationRow.id == OutboxRow.conversation_id)
+        .join(ContactRow, ContactRow.id == ConversationRow.contact_id)
+        .outerjoin(InboundRow, InboundRow.id == OutboxRow.inbound_id)
         .where(OutboxRow.due_at <= now, ~waits, ConversationRow.channel.in_(channels))
         .order_by(OutboxRow.due_at, OutboxRow.id)
         .limit(1)
+        .with_for_update(of=OutboxRow, skip_locked=True)
     )
 
 
-def _as_claim(session: Session, row: OutboxRow, settle: bool) -> _Claim:
-    conversation = session.get_one(ConversationRow, row.conversation_id)
-    contact = session.get_one(ContactRow, conversation.contact_id)
-    cause = session.get(InboundRow, row.inbound_id) if row.inbound_id else None
+def _as_claim(
+    row: OutboxRow, conversation: ConversationRow, phone: str, correlation: str | None, settle: bool
+) -> _Claim:
     return _Claim(
         id=row.id,
         attempts=row.attempts,
         conversation_id=row.conversation_id,
         channel=conversation.channel,
         sender=conversation.sender,
-        phone=contact.phone,
-        message=Outbound.model_validate(row.message),
+        phone=phone,
+        message=row.message,
         reference=row.reference,
-        correlation=cause.correlation if cause else "",
+        correlation=correlation or "",
         created_at=row.created_at,
+        once_more=row.category == Category.TRANSACTIONAL and not row.resent,
         settle=settle,
     )

@@ -146,8 +146,3 @@ def upgrade() -> None:
         "ix_outbox_open", "outbox", ["conversation_id", "position"], sqlite_where=OPEN, postgresql_where=OPEN
     )
     op.create_index("ix_outbox_provider_id", "outbox", ["provider_id"])
-
-
-def downgrade() -> None:
-    for table in ("outbox", "effect", "timer", "inbound", "conversation", "contact"):
-        op.drop_table(table)
