@@ -66,7 +66,8 @@ def _chosen(actions: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     within = exact or [action for action in actions if action["name"].startswith(f"{name}.")]
     if not within:
         names = [action["name"] for action in actions]
-        hint = did_you_mean(name, names) or "wabot actions lists them"
+        modules = {one.partition(".")[0] for one in names}
+        hint = did_you_mean(name, [*names, *modules]) or "wabot actions lists them"
         raise UsageError(f'there is no action "{name}"', hint=hint)
     return within
 
@@ -124,12 +125,16 @@ def type_name(annotation: Any) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if annotation in _NAMES:
         return _NAMES[annotation]
+    if annotation in (doc.Action, list[doc.Action]):
+        return "actions"
     if origin is Annotated:
         return type_name(arguments[0])
     if origin is Literal:
         return " or ".join(str(value) for value in arguments)
     if origin in (Union, UnionType):
         real = [part for part in arguments if part is not NoneType]
+        if any(doc.EachOption in (part, *get_args(part)) for part in real):
+            return "options"
         return " or ".join(dict.fromkeys(map(type_name, real)))
     if isinstance(origin, type) and issubclass(origin, Iterable) and not issubclass(origin, Mapping):
         return f"list of {type_name(arguments[0])}"
@@ -141,10 +146,7 @@ def type_name(annotation: Any) -> str:
 def _show(action: Mapping[str, Any], *, first: bool) -> None:
     from rich.text import Text
 
-    heading = Text.assemble((action["name"], "bold cyan"), "  ", action["summary"])
-    if action["returns"]:
-        heading.append(f"  → {action['returns']}", style="dim")
-    show(*([] if first else [""]), heading)
+    show(*([] if first else [""]), Text.assemble((action["name"], "bold cyan"), "  ", action["summary"]))
     rows = [
         (
             f"  {argument['name']}",
@@ -156,7 +158,9 @@ def _show(action: Mapping[str, Any], *, first: bool) -> None:
     ]
     if rows:
         columns = {"name": "bold", "type": "green", "default": "dim", "description": ""}
-        show(table(rows, columns, heads=False))
+        show(*table(rows, columns, heads=False))
+    if action["returns"]:
+        show(Text(f"  → {action['returns']}", "dim"))
 
 
 def _default(value: Any) -> str:

@@ -107,7 +107,7 @@ class Found:
                 for line in self._rows("orders_line")
                 if line["order_id"] == order["id"]
             ]
-            yield table(rows, {"item": "", "quantity": "", "price": "", "net": ""}, heads=False)
+            yield from table(rows, {"item": "", "quantity": "", "price": "", "net": ""}, heads=False)
             yield f"  total {order['total']} {order['currency']}, with {order['tax']} tax"
         for invoice in self._rows("invoices"):
             yield ""

@@ -1,15 +1,15 @@
 """What commands print: plain without a terminal, in colour with one, one JSON value with `--json`."""
 
 import json
-import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.text import Text
 
     from wabot.engine.problems import Problem
     from wabot.errors import WabotError
@@ -21,10 +21,7 @@ def console(*, stderr: bool = False) -> "Console":
 
     stream = sys.stderr if stderr else sys.stdout
     # A pipe has no width: what goes down it is not wrapped.
-    width = None if stream.isatty() or "COLUMNS" in os.environ else 160
-    return Console(
-        file=stream, highlight=False, soft_wrap=not stream.isatty(), markup=False, emoji=False, width=width
-    )
+    return Console(file=stream, highlight=False, soft_wrap=not stream.isatty(), markup=False, emoji=False)
 
 
 def show(*lines: "RenderableType") -> None:
@@ -112,13 +109,18 @@ def compact(value: Any) -> str:
 
 def table(
     rows: Iterable[tuple[str, ...]], columns: Mapping[str, str], *, heads: bool = True
-) -> "RenderableType":
-    """A table without rulers; `columns` are headings and their styles."""
-    from rich.table import Table
+) -> Iterator["Text"]:
+    """Lines in columns; `columns` are headings and their styles. The last column is not padded."""
+    from rich.cells import cell_len
+    from rich.text import Text
 
-    made = Table(box=None, pad_edge=False, show_edge=False, show_header=heads, padding=(0, 1))
-    for heading, style in columns.items():
-        made.add_column(heading, style=style, overflow="fold")
-    for row in rows:
-        made.add_row(*row)
-    return made
+    body = list(rows)
+    lines = [tuple(columns), *body] if heads else body
+    widths = [max((cell_len(line[at]) for line in lines), default=0) for at in range(len(columns))]
+    for number, line in enumerate(lines):
+        text = Text()
+        for cell, width, style in zip(line, widths, columns.values(), strict=True):
+            text.append(cell, style="dim" if heads and number == 0 else style)
+            text.append(" " * (width - cell_len(cell) + 2))
+        text.rstrip()
+        yield text

@@ -5,7 +5,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import RenderableType
 from rich.text import Text
 
 from wabot.cli.screen import console, counted, show, show_json, show_problems, table
@@ -198,7 +197,7 @@ def _summary(done: Run) -> Text:
     return Text(f"{', '.join(parts)} in {seconds:.2f} s", "bold green" if done.good else "bold red")
 
 
-def _coverage(done: Run) -> list[RenderableType]:
+def _coverage(done: Run) -> list[Text]:
     flows = [flow for coverage in done.coverage.values() for flow in coverage.flows()]
     rows = [
         (
@@ -213,4 +212,4 @@ def _coverage(done: Run) -> list[RenderableType]:
     missing = [
         Text(f"  {place}  {item.label}  never taken", "dim") for flow in flows for item, place in flow.missing
     ]
-    return [table(rows, columns), *missing]
+    return [*table(rows, columns), *missing]
