@@ -155,6 +155,17 @@ def test_threads_take_turns_on_a_database_in_memory(database: Database) -> None:
     assert len(phones(database)) == 40
 
 
+def test_a_second_transaction_inside_the_first_is_refused_in_memory(database: Database) -> None:
+    """They would share the one connection: what one rolls back the other would lose."""
+    with database.transaction() as session:
+        session.add(ContactRow(phone="+1", created_at=NOW))
+        session.flush()
+        with pytest.raises(RecordError, match="open in this thread already"), database.reading():
+            pass
+        session.commit()
+    assert phones(database) == ["+1"]
+
+
 class Apart(DeclarativeBase):
     """Away from `Base`, whose tables other tests compare with the migrations."""
 

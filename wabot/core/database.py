@@ -141,6 +141,7 @@ class Database:
         self._writer = self.engine.execution_options(**{_WRITES: True})
         # One connection serves every thread of a database in memory, so its transactions take turns.
         self._turns = threading.Lock() if self.in_memory else None
+        self._holder: int | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -171,8 +172,16 @@ class Database:
             yield stack.enter_context(Session(engine, expire_on_commit=False))
 
     def _enter(self, stack: ExitStack) -> None:
-        if self._turns is not None:
-            stack.enter_context(self._turns)
+        if self._turns is None:
+            return
+        if self._holder == threading.get_ident():
+            raise RecordError("a transaction is open in this thread already", hint="use its session")
+        stack.enter_context(self._turns)
+        self._holder = threading.get_ident()
+        stack.callback(self._let_go)
+
+    def _let_go(self) -> None:
+        self._holder = None
 
 
 def lock(session: Session, model: type[Row], id: int) -> Row | None:
