@@ -1,4 +1,6 @@
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,7 +61,7 @@ def test_without_the_invoice_it_fails(home: Path, monkeypatch: pytest.MonkeyPatc
         ({"orders": [ORDER], "invoices": [{"number": "1"}]}, True),
     ],
 )
-def test_what_counts_as_complete(tables: dict[str, list[dict[str, object]]], complete: bool) -> None:
+def test_what_counts_as_complete(tables: dict[str, list[Mapping[str, Any]]], complete: bool) -> None:
     assert Found(tables).complete is complete
 
 

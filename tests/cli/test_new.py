@@ -39,9 +39,31 @@ def test_a_new_project_has_the_flows_in_it(shop: Carried, tmp_path: Path) -> Non
     assert settings == 'flow = "order"\nflows = ["flows"]\ntexts = ["flows/texts"]\n'
 
 
-def test_another_flow_is_the_one_to_begin_with(shop: Carried, tmp_path: Path) -> None:
-    create(tmp_path / "mine", "menu", source=shop)
+def test_another_flow_comes_alone(shop: Carried, tmp_path: Path) -> None:
+    files = create(tmp_path / "mine", "menu", source=shop)
+    assert [str(path.relative_to(tmp_path / "mine")) for path in files] == [
+        ".gitignore",
+        "flows/menu.yaml",
+        "flows/texts/en.yaml",
+        "tests/menu.yaml",
+        "wabot.toml",
+    ]
     assert 'flow = "menu"' in (tmp_path / "mine" / "wabot.toml").read_text()
+
+
+@pytest.mark.parametrize("flow", carried().names)
+def test_every_new_project_checks_and_passes_its_tests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flow: str
+) -> None:
+    create(tmp_path / "mine", flow)
+    monkeypatch.chdir(tmp_path / "mine")
+    check = wabot("check", "--strict")
+    assert (check.code, check.err) == (0, ""), check.out
+    ran = wabot("test", "--json")
+    assert ran.code == 0, ran.out
+    assert ran.json["passed"] > 0
+    if flow in ("hello", "order"):
+        assert ran.json["coverage"]["percent"] == 100
 
 
 def test_an_unknown_flow(shop: Carried, tmp_path: Path) -> None:

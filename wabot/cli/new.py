@@ -10,6 +10,12 @@ from wabot.errors import UsageError
 
 IGNORED = "wabot.db*\n.wabot/\n__pycache__/\n"
 SKELETON = "hello"
+FIRST_TEST = """\
+conversations:
+  the first message:
+    - contact: Hi
+      bot: {rest: true}
+"""
 EXAMPLE = "order"
 
 
@@ -79,5 +85,17 @@ def _copy_example(source: Carried, target: Path, flow: str) -> None:
     settings = target / "wabot.toml"
     text = settings.read_text(encoding="utf-8").replace('"../../flows', '"flows')
     if flow != EXAMPLE:
+        _keep_only(target, flow)
         text = re.sub(r'^flow = ".*"$', f'flow = "{flow}"', text, flags=re.MULTILINE)
     settings.write_text(text, encoding="utf-8")
+
+
+def _keep_only(target: Path, flow: str) -> None:
+    """Take away the flows that this one doesn't need; the shop's tests go through all of them."""
+    from wabot.testing.places import with_neighbours
+
+    kept = with_neighbours(target / "flows" / f"{flow}.yaml")
+    for path in [*(target / "flows").glob("*.yaml"), *(target / "tests").glob("*.yaml")]:
+        if path not in kept:
+            path.unlink()
+    (target / "tests" / f"{flow}.yaml").write_text(FIRST_TEST, encoding="utf-8")
