@@ -56,3 +56,10 @@ def test_a_problem_is_json() -> None:
         "message": "no",
         "hint": "yes",
     }
+
+
+def test_the_language_reference_lists_every_finding() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "flow-language.md").read_text("utf-8")
+    listed = re.findall(r"^\| `([a-z-]+)` \| (\*warning\*: )?(.+) \|$", page, re.MULTILINE)
+    found = {code: (bool(warning), meaning) for code, warning, meaning in listed if code in CODES}
+    assert found == {name: (code.severity == "warning", code.meaning) for name, code in CODES.items()}
