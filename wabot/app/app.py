@@ -4,35 +4,22 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pydantic import BaseModel
-
+from wabot.app.parts import business_of, load_flows, load_texts, prepare, read_sections, starting_flow
 from wabot.core.database import Database
 from wabot.core.messages import Inbound
-from wabot.core.migrate import pending, upgrade
 from wabot.core.module import STARTED, Module, Registry, bind
 from wabot.core.ports import Channel, Clock, Doorbell, Ids, NoDoorbell, RandomIds, SystemClock
 from wabot.core.tables import EffectRow, InboundRow, OutboxRow, TimerRow
 from wabot.engine.check import CheckOptions, check
 from wabot.engine.engine import Engine
 from wabot.engine.library import Library
-from wabot.engine.loader import Source, load_flow
-from wabot.engine.problems import Place, Problem, did_you_mean
+from wabot.engine.loader import Source
 from wabot.engine.texts import Texts
-from wabot.errors import (
-    ConfigurationError,
-    DuplicateName,
-    FlowError,
-    FlowInvalid,
-    Frozen,
-    RecordError,
-    SettingsError,
-)
+from wabot.errors import ConfigurationError, DuplicateName, FlowInvalid, Frozen
 from wabot.pipeline import (
-    Business,
     Middleware,
     Pipeline,
     World,
@@ -114,12 +101,12 @@ class App:
         settings = self.settings
         registry = bind(self._modules)
         settings.know_sections(list(registry.modules))
-        sections = _sections(settings, registry)
+        sections = read_sections(settings, registry)
         library = self._checked_library(registry)
-        flow = _starting_flow(settings, library)
+        flow = starting_flow(settings, library)
         database = Database(settings.database_url)
         try:
-            _prepare(database, self._modules)
+            prepare(database, self._modules)
             key = settings.log_key.get_secret_value().encode() if settings.log_key else secrets.token_bytes()
             world = World(
                 database=database,
@@ -128,7 +115,7 @@ class App:
                 registry=registry,
                 engine=Engine(library),
                 texts=library.texts,
-                business=_business(settings),
+                business=business_of(settings),
                 flow=flow,
                 flows=settings.senders,
                 settings=sections,
@@ -305,73 +292,3 @@ class _Bound:
     library: Library
     pipeline: Pipeline
     sender: Sender
-
-
-def load_flows(settings: Settings) -> list[Source]:
-    """The flows that the settings name. Raises FlowInvalid with the findings of all files."""
-    sources: list[Source] = []
-    problems: list[Problem] = []
-    for file in settings.flow_files:
-        try:
-            sources.append(load_flow(file.read_text(encoding="utf-8"), _display(file)))
-        except FlowError as error:
-            problems += error.problems
-        except UnicodeDecodeError:
-            problems.append(
-                Problem(Place(_display(file)), "not-utf-8", "the file isn't UTF-8", "save it as UTF-8")
-            )
-    if problems:
-        raise FlowInvalid(problems=problems)
-    return sources
-
-
-def load_texts(settings: Settings) -> Texts:
-    """The texts that the settings name; what is wrong in them is in `problems`."""
-    return Texts.load(settings.text_directories, default=settings.locale, display=_display)
-
-
-def _display(path: Path) -> str:
-    path = path.resolve()
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
-
-
-def _sections(settings: Settings, registry: Registry) -> dict[type[BaseModel], BaseModel]:
-    models = {name: module.settings for name, module in registry.modules.items()}
-    return {model: settings.section(name, model) for name, model in models.items() if model is not None}
-
-
-def _business(settings: Settings) -> Business:
-    return Business(
-        name=settings.business.name,
-        currency=settings.currency,
-        locale=settings.locale,
-        timezone=settings.zone,
-        details=settings.business.model_extra or {},
-    )
-
-
-def _starting_flow(settings: Settings, library: Library) -> str:
-    """The flow of the settings, or the only one there is."""
-    flows = set(library.flows)
-    for name in (settings.flow, *settings.senders.values()):
-        if name and name not in flows:
-            hint = did_you_mean(name, flows) or f"there are {', '.join(sorted(flows))}"
-            raise SettingsError(f'wabot.toml: there is no flow "{name}"', hint=hint)
-    if settings.flow:
-        return settings.flow
-    if len(flows) != 1:
-        raise SettingsError(
-            "wabot.toml: flow: which one does a conversation start with?", hint='flow = "order"'
-        )
-    return next(iter(flows))
-
-
-def _prepare(database: Database, modules: Sequence[Module]) -> None:
-    """SQLite upgrades by itself: it has one user. Elsewhere a deployment says when."""
-    if database.engine.dialect.name == "sqlite":
-        upgrade(database, modules)
-    elif behind := pending(database, modules):
-        raise RecordError(
-            f"the database's tables of {', '.join(behind)} are not up to date", hint="wabot db upgrade"
-        )

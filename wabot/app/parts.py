@@ -1,0 +1,90 @@
+"""What an app is put together from, as its settings say."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from wabot.core.database import Database
+from wabot.core.migrate import pending, upgrade
+from wabot.core.module import Module, Registry
+from wabot.engine.library import Library
+from wabot.engine.loader import Source, load_flow
+from wabot.engine.problems import Place, Problem, did_you_mean
+from wabot.engine.texts import Texts
+from wabot.errors import FlowError, FlowInvalid, RecordError, SettingsError
+from wabot.pipeline import Business
+from wabot.settings import Settings
+
+
+def load_flows(settings: Settings) -> list[Source]:
+    """The flows that the settings name. Raises FlowInvalid with the findings of all files."""
+    sources: list[Source] = []
+    problems: list[Problem] = []
+    for file in settings.flow_files:
+        try:
+            sources.append(load_flow(file.read_text(encoding="utf-8"), _display(file)))
+        except FlowError as error:
+            problems += error.problems
+        except UnicodeDecodeError:
+            problems.append(
+                Problem(Place(_display(file)), "not-utf-8", "the file isn't UTF-8", "save it as UTF-8")
+            )
+    if problems:
+        raise FlowInvalid(problems=problems)
+    return sources
+
+
+def load_texts(settings: Settings) -> Texts:
+    """The texts that the settings name; what is wrong in them is in `problems`."""
+    return Texts.load(settings.text_directories, default=settings.locale, display=_display)
+
+
+def _display(path: Path) -> str:
+    path = path.resolve()
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def read_sections(settings: Settings, registry: Registry) -> dict[type[BaseModel], BaseModel]:
+    """The settings of all modules, by their model. Raises SettingsError."""
+    models = {name: module.settings for name, module in registry.modules.items()}
+    return {model: settings.section(name, model) for name, model in models.items() if model is not None}
+
+
+def business_of(settings: Settings) -> Business:
+    """Who the settings say talks to the contacts."""
+    return Business(
+        name=settings.business.name,
+        currency=settings.currency,
+        locale=settings.locale,
+        timezone=settings.zone,
+        details=settings.business.model_extra or {},
+    )
+
+
+def starting_flow(settings: Settings, library: Library) -> str:
+    """The flow of the settings, or the only one there is. Raises SettingsError."""
+    flows = set(library.flows)
+    for name in (settings.flow, *settings.senders.values()):
+        if name and name not in flows:
+            hint = did_you_mean(name, flows) or f"there are {', '.join(sorted(flows))}"
+            raise SettingsError(f'wabot.toml: there is no flow "{name}"', hint=hint)
+    if settings.flow:
+        return settings.flow
+    if len(flows) != 1:
+        raise SettingsError(
+            "wabot.toml: flow: which one does a conversation start with?", hint='flow = "order"'
+        )
+    return next(iter(flows))
+
+
+def prepare(database: Database, modules: Sequence[Module]) -> None:
+    """SQLite upgrades by itself: it has one user. Elsewhere a deployment says when, and one that is
+    behind raises RecordError."""
+    if database.engine.dialect.name == "sqlite":
+        upgrade(database, modules)
+    elif behind := pending(database, modules):
+        raise RecordError(
+            f"the database's tables of {', '.join(behind)} are not up to date", hint="wabot db upgrade"
+        )
