@@ -16,7 +16,10 @@ from wabot.engine.step import Commands, Context, Event, Limits, NoCommands, Step
 from wabot.engine.texts import Texts
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=ZoneInfo("Asia/Kolkata"))
-TEXTS: dict[str, Any] = {"en": {"welcome": "Welcome!", "menu": {"title": "What next?"}}, "hi": {"welcome": "स्वागत है!"}}
+TEXTS: dict[str, Any] = {
+    "en": {"welcome": "Welcome!", "menu": {"title": "What next?"}},
+    "hi": {"welcome": "स्वागत है!"},
+}
 
 
 class Table:

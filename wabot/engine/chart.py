@@ -74,19 +74,14 @@ class Spot:
             spot = spot.parent
 
     def enter(self, model: "Holder", trigger: TriggerData) -> None:
-        play = model.play
-        if play is not None:
-            play.enter(self, trigger)
+        model.play.enter(self, trigger)
 
     def exit(self, model: "Holder", trigger: TriggerData) -> None:
-        play = model.play
-        if play is not None:
-            play.exit(self, trigger)
+        model.play.exit(self)
 
-    def result(self, model: "Holder", trigger: TriggerData) -> dict[str, Any] | None:
+    def result(self, model: "Holder", trigger: TriggerData) -> dict[str, Any]:
         """What the machine adds to the `done.state` event of a final state."""
-        play = model.play
-        return None if play is None else {"result": play.result_of(self)}
+        return {"result": model.play.result_of(self)}
 
 
 @dataclass(slots=True, eq=False)
@@ -127,23 +122,16 @@ class Edge:
         return any(word == "*" or f"{event}.".startswith(f"{word}.") for word in self.descriptors)
 
     def guard(self, model: "Holder", trigger: TriggerData) -> bool:
-        play = model.play
-        return play is not None and play.allows(self, trigger)
+        return model.play.allows(self, trigger)
 
     def before(self, model: "Holder", trigger: TriggerData) -> None:
-        play = model.play
-        if play is not None:
-            play.take(self, trigger)
+        model.play.take(self, trigger)
 
     def on(self, model: "Holder", trigger: TriggerData) -> None:
-        play = model.play
-        if play is not None:
-            play.follow(self, trigger)
+        model.play.follow(self)
 
     def after(self, model: "Holder", trigger: TriggerData) -> None:
-        play = model.play
-        if play is not None:
-            play.perform(self.after_actions, self.speaker or self.spot, in_transition=True)
+        model.play.perform(self.after_actions, self.speaker or self.spot, in_transition=True)
 
 
 @dataclass(slots=True, eq=False)

@@ -83,22 +83,25 @@ class _Work:
         at, place = Actions(self.compiler, spot), spot.place
         spot.entering = at.block(model.enter, (*place, "enter"))
         spot.exiting = at.block(model.exit, (*place, "exit"))
+        self._timers(spot, model)
         self._transitions(spot, model.transitions, (*place, "transitions"))
         self._histories(spot, model)
         if model.donedata is not None:
             spot.returning = _donedata(at, model.donedata, (*place, "donedata"))
         if model.ask is not None:
             spot.question = compile_question(model.ask, self.compiler, spot, (*place, "ask"))
-        spot.timers = timers(model, spot.id)
-        for timer, (written, after) in zip(spot.timers, model.after.items(), strict=True):
-            transition = doc.Transition(target=after.target, cond=after.cond, on=after.on)
-            edge = self._edge(spot, transition, (*place, "after", written))
-            spot.edges.append(replace(edge, descriptors=(timer.event,)))
         begin = f"{self._chart.flow}{INLINE}{spot.path}."
         spot.invocations = invocations(at, model.invoke, (*place, "invoke"), begin)
         for index, invoke in enumerate(model.invoke):
             if isinstance(invoke.content, doc.FlowDocument):
                 self._inline(f"{begin}{index}", invoke.content, (*place, "invoke", index, "content"))
+
+    def _timers(self, spot: Spot, model: doc.StateNode) -> None:
+        spot.timers = timers(model, spot.id)
+        for timer, (written, after) in zip(spot.timers, model.after.items(), strict=True):
+            transition = doc.Transition(target=after.target, cond=after.cond, on=after.on)
+            edge = self._edge(spot, transition, (*spot.place, "after", written))
+            spot.edges.append(replace(edge, descriptors=(timer.event,)))
 
     def _inline(self, flow: str, document: doc.FlowDocument, path: Path) -> None:
         tree = Tree.of(document)

@@ -38,9 +38,10 @@ IDLE_MACHINES = 8
 class Holder:
     """The machine's model: where the callbacks find what is being played."""
 
+    play: "Play"
+
     def __init__(self) -> None:
         self.state: Any = None
-        self.play: Play | None = None
 
 
 class Callbacks:
@@ -71,6 +72,9 @@ class DocumentOrderEngine(SyncEngine):
     """
 
     sm: Any
+
+    def start(self, **kwargs: Any) -> None:
+        """Not as the instance is made: a conversation is bound, or started, later."""
 
     def select_eventless_transitions(self, trigger_data: TriggerData) -> OrderedSet[Transition]:
         if not self.sm.plan.eventless:
@@ -156,7 +160,6 @@ class Machine:
 
     def __init__(self, kind: type[StateChart[Any]]) -> None:
         self.holder = Holder()
-        # The instance enters its initial states as it is made: nobody plays yet, so nothing happens.
         self._inner = kind(model=self.holder)
         self.states: Mapping[str, Any] = kind.states_map
 
@@ -196,7 +199,7 @@ class Machine:
         event.put(occurrence=occurrence)
 
     def release(self) -> None:
-        self.holder.play = None
+        del self.holder.play
 
 
 class Bench:

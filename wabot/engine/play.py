@@ -164,7 +164,7 @@ class Play:
         if edge.before_actions:
             self.perform(edge.before_actions, edge.speaker or edge.spot, in_transition=True)
 
-    def follow(self, edge: Edge, trigger: TriggerData) -> None:
+    def follow(self, edge: Edge) -> None:
         """Run a transition's actions."""
         # The machine runs them a second time where a transition to a history state enters its parent.
         if edge in self._followed or (edge.kind == "usual" and edge not in self._armed):
@@ -197,7 +197,7 @@ class Play:
         if around is not None and around.node.kind == "parallel" and around.parent is self.chart.root:
             self._regions_final = True
 
-    def exit(self, spot: Spot, trigger: TriggerData) -> None:
+    def exit(self, spot: Spot) -> None:
         self.entered.pop(spot, None)
         self.left = True
         self.run.note("exit", self, spot.place, spot.path)
