@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wabot.modules.catalog.names import Names
-from wabot.modules.catalog.reading import MAX_PIECES, read
+from wabot.modules.catalog.reading import MOST_ITEMS, read
 from wabot.modules.catalog.spelling import joined, normal, tokens, words
 from wabot.modules.catalog.vocabulary import unit_of
 
@@ -194,8 +194,8 @@ def test_a_name_of_its_own_goes_before_an_alias() -> None:
 
 
 def test_more_than_a_message_should_hold_stays_as_one_unknown_rest(names: Names) -> None:
-    items = read("\n".join(["cement 1"] * (MAX_PIECES + 20)), names)
-    assert len(items) == MAX_PIECES
+    items = read("\n".join(["cement 1"] * (MOST_ITEMS + 20)), names)
+    assert len(items) == MOST_ITEMS + 1
     assert [SKUS[at] for at in items[-2].found.products] == ["cement"]
     assert items[-1].found.products == ()
     assert items[-1].reading.text.startswith("cement 1, cement 1")

@@ -8,8 +8,9 @@ from rapidfuzz.distance import OSA
 
 from wabot.modules.catalog.spelling import joined, tokens, words
 
-_COMPARED_FROM = 60
 _TIE = 0.05
+# rapidfuzz leaves out what is just at its cut-off.
+_HAIR = 0.001
 _SUGGESTED_FROM = 0.25
 
 
@@ -58,14 +59,7 @@ class Names:
         Several products where they are about equally like it.
         """
         likeness: dict[int, float] = {}
-        near = process.extract(
-            " ".join(parts),
-            self._spelled,
-            scorer=fuzz.token_sort_ratio,
-            score_cutoff=_COMPARED_FROM,
-            limit=20,
-        )
-        for _, _, at in near:
+        for at in self._may_be(parts):
             product = self._products[at]
             likeness[product] = max(
                 likeness.get(product, 0.0), _likeness(parts, self._words[at], self.cutoff)
@@ -74,6 +68,15 @@ class Names:
         if not best:
             return Found()
         return Found(tuple(product for product, like in likeness.items() if like > best - _TIE), best)
+
+    def _may_be(self, parts: Sequence[str]) -> Iterator[int]:
+        """Names of as many words that have one like the longest of these."""
+        longest = max((word for word in parts if not _has_digit(word)), key=len, default="")
+        near = process.extract_iter(
+            longest, self._having.keys(), scorer=OSA.normalized_similarity, score_cutoff=self.cutoff - _HAIR
+        )
+        for known, _, _ in near if longest else ():
+            yield from (at for at in self._having[known] if len(self._words[at]) == len(parts))
 
     def suggest(self, parts: Sequence[str], limit: int) -> list[int]:
         """Products that share words with a name, those that share the most first.
@@ -101,10 +104,9 @@ class Names:
             if word in self._having:
                 yield word, 1.0
             return
-        # A hair below: rapidfuzz leaves out what is just at its cut-off.
-        least = 0.699 if len(word) >= 6 else 0.799
+        least = 0.7 if len(word) >= 6 else 0.8
         near = process.extract_iter(
-            word, self._having.keys(), scorer=OSA.normalized_similarity, score_cutoff=least
+            word, self._having.keys(), scorer=OSA.normalized_similarity, score_cutoff=least - _HAIR
         )
         yield from ((known, like) for known, like, _ in near if not _has_digit(known))
         for known in self._having:

@@ -13,8 +13,10 @@ from wabot.modules.catalog.names import Found, Names
 from wabot.modules.catalog.spelling import is_number, tokens, words
 from wabot.modules.catalog.vocabulary import FILLERS, NUMBERS, unit_of
 
-MAX_PIECES = 50
+MOST_ITEMS = 50
+"""What a message asks for beyond it stays one item that isn't understood."""
 MAX_TOKENS = 40
+_SHOWN = 100
 _LONGEST_NAME = 12
 _SEPARATORS = frozenset({"x", "-", ":", "=", "@"})
 
@@ -47,10 +49,11 @@ class Item:
 def read(text: str, names: Names) -> list[Item]:
     """What `text` asks for, in its order. What can't be understood is an item without products."""
     pieces = [piece for line in text.splitlines() for piece in _pieces(line)]
-    if len(pieces) > MAX_PIECES:
-        pieces[MAX_PIECES - 1 :] = [", ".join(pieces[MAX_PIECES - 1 :])]
-    items = []
-    for piece in pieces:
+    items: list[Item] = []
+    for at, piece in enumerate(pieces):
+        if len(items) >= MOST_ITEMS:
+            rest = ", ".join(pieces[at:])
+            return [*items, Item(Reading(rest[:_SHOWN], ()))]
         items.extend(_items(piece, names))
     return items
 
@@ -83,7 +86,7 @@ def _has_both(first: str, second: str) -> bool:
 
 def _items(piece: str, names: Names) -> list[Item]:
     if len(tokens(piece)) > MAX_TOKENS:
-        return [Item(Reading(piece[:100], ()))]
+        return [Item(Reading(piece[:_SHOWN], ()))]
     whole = _understood(piece, names)
     if whole:
         return [whole]
