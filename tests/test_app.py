@@ -17,7 +17,7 @@ from wabot.adapters.channels.console import ConsoleChannel
 from wabot.app import App
 from wabot.bootstrap import build, configure_logging, find_modules
 from wabot.core.messages import Button, Inbound, Outbound
-from wabot.core.module import Call, Module
+from wabot.core.module import STARTED, Call, Module
 from wabot.core.tables import ContactRow
 from wabot.engine.loader import load_flow
 from wabot.engine.texts import Texts
@@ -304,6 +304,35 @@ def test_a_module_that_cannot_bring_its_tables_does_not_start(make: MakeApp, tmp
     )
     app = make(modules=[Module("broken", migrations=tmp_path)])
     with pytest.raises(RuntimeError, match="no"):
+        app.bind()
+    with pytest.raises(ConfigurationError, match="not bound"):
+        app.drain()
+
+
+def test_modules_hear_that_the_app_has_started(make: MakeApp) -> None:
+    reader = Module("reader")
+    heard: list[Any] = []
+
+    @reader.on(STARTED)
+    def read(payload: Any, call: Call) -> None:
+        call.session.add(ContactRow(phone=ASHA, created_at=call.clock.now()))
+        heard.append(call.contact)
+
+    app = make(modules=[reader]).bind()
+    assert heard == [None]
+    with app.database.reading() as session:
+        assert session.query(ContactRow.phone).all() == [(ASHA,)]
+
+
+def test_a_module_may_keep_the_app_from_starting(make: MakeApp) -> None:
+    reader = Module("reader")
+
+    @reader.on(STARTED)
+    def read(payload: Any, call: Call) -> None:
+        raise SettingsError("catalog.csv:3: no price")
+
+    app = make(modules=[reader])
+    with pytest.raises(SettingsError, match=r"catalog\.csv:3"):
         app.bind()
     with pytest.raises(ConfigurationError, match="not bound"):
         app.drain()
