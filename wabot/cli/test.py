@@ -104,7 +104,7 @@ def _play(paths: Sequence[Path], options: Options, stack: ExitStack) -> Run:
 def _play_file(
     file: Path, cases: Sequence[Case], project: Project | None, done: Run, options: Options
 ) -> None:
-    if project is None:
+    if project is None or not cases:
         return
     screen = console()
     if not options.as_json:
