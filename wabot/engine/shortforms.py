@@ -36,6 +36,10 @@ def word(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+def is_word(value: Any) -> bool:
+    return isinstance(word(value), str)
+
+
 def source(value: Any) -> Any:
     """An expression may be written as a bare number, `true` or `false`."""
     return str(value) if isinstance(value, int | float) else value
@@ -47,23 +51,23 @@ def duration(value: str) -> str:
 
 
 def event_body(value: Any) -> Any:
-    return {"event": value} if isinstance(value, str) else value
+    return {"event": value} if is_word(value) else value
 
 
 def send_id(value: Any) -> Any:
-    return {"sendid": value} if isinstance(value, str) else value
+    return {"sendid": value} if is_word(value) else value
 
 
 def logged(value: Any) -> Any:
-    return {"expr": value} if isinstance(value, str) else value
+    return {"expr": value} if is_word(value) else value
 
 
 def flow_body(value: Any) -> Any:
-    return {"flow": value} if isinstance(value, str) else value
+    return {"flow": value} if is_word(value) else value
 
 
 def target_body(value: Any) -> Any:
-    return {"target": value} if isinstance(value, str | int) else value
+    return {"target": value} if is_word(value) else value
 
 
 def lines(value: Any) -> Any:

@@ -51,11 +51,22 @@ _TAKES = {
     "date": {"date", "datetime"},
 }
 
+# What pydantic takes for an argument.
+_ARGUMENT_TAKES = {
+    "integer": {"integer", "number", "text"},
+    "number": {"integer", "number", "text"},
+    "boolean": {"boolean", "integer", "text"},
+    "date": {"date", "datetime", "text"},
+    "datetime": {"datetime", "date", "text"},
+}
+
 _MENDS = {
     ("text", "integer"): "write … |int",
     ("text", "number"): "write … |float",
     ("list", "text"): "write … |join(', ')",
     ("list", "integer"): "write … |length",
+    ("integer", "text"): "write … |string",
+    ("number", "text"): "write … |string",
 }
 
 _ORDERED = ({"integer", "number"}, {"text"}, {"money"}, {"date"}, {"datetime"}, {"list"})
@@ -73,7 +84,7 @@ def infer(tree: nodes.Node, known: Mapping[str, str]) -> str | None:
             return "object"
         case nodes.Compare() | nodes.Not() | nodes.Test():
             return "boolean"
-        case nodes.Concat() | nodes.TemplateData():
+        case nodes.Concat() | nodes.Template():
             return "text"
         case nodes.Name():
             return known.get(tree.name)
@@ -187,7 +198,7 @@ def arguments(flow: Flow) -> Iterator[Problem]:
         info = flow.commands.get(action.command) if isinstance(action, CommandAction) else None
         wanted = _python_type(fields(info.model).get(str(use.path[-1]))) if info is not None else None
         kind = value_type(flow, use)
-        if wanted is not None and kind is not None and not _takes(wanted, kind):
+        if wanted is not None and kind is not None and kind not in _ARGUMENT_TAKES.get(wanted, {wanted}):
             yield _mismatch(flow, use.path, f'"{use.path[-1]}"', wanted, kind)
 
 
