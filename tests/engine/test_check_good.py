@@ -433,3 +433,100 @@ def test_a_flow_of_a_thousand_states_is_checked_in_seconds() -> None:
         for n in range(1000)
     )
     assert found(f"states:\n{states}\n  s1000: {{final: true}}") == []
+
+
+def test_another_region_may_lead_out_of_a_state_that_only_waits() -> None:
+    assert found("""\
+        states:
+          both:
+            parallel: true
+            states:
+              l: {states: {idle: {}}}
+              r: {states: {r1: {transitions: {event: x, target: end}}}}
+          end: {final: true}
+        """) == []  # fmt: skip
+
+
+def test_a_loop_through_a_state_whose_child_goes_elsewhere_is_none() -> None:
+    assert found("""\
+        datamodel: {n: {default: 1}}
+        states:
+          a: {transitions: {target: b}}
+          b:
+            states: {c: {transitions: {cond: n, target: end}}}
+            transitions: [{event: x, target: b}]
+          end: {final: true}
+        """) == []  # fmt: skip
+
+
+def test_the_same_intent_twice_is_shadowed() -> None:
+    head = "intents: {x: [x]}"
+    pair = "{event: message, intent: x, target: b}, {event: message.text, intent: x, target: b}"
+    [line] = found(way(pair, head))
+    assert line.endswith("[shadowed-transition]")
+
+
+def test_branches_places_lists_of_names_and_attachments_are_looked_into() -> None:
+    lines = found("""\
+        states:
+          a:
+            enter:
+              - if:
+                  cond: "true"
+                  elif: [{cond: x1, then: {say: "{{ x2 }}"}}]
+                  else: {say: "{{ x3 }}"}
+              - send: {event: e, namelist: x4, params: [{name: p, location: x5}]}
+              - say: {location: {latitude: "{{ x6 }}", longitude: 5}}
+              - say: {media: {url: "{{ x7 }}", kind: image}}
+              - say: {template: {name: t, variables: {1: "{{ x8 }}"}}}
+            transitions: {event: e, target: b}
+            invoke: {content: x9}
+          b:
+            final: true
+            donedata: {params: [{name: p, expr: y1}], content: "{{ y2 }}"}
+        """)
+    names = [line.split('"')[1] for line in lines if line.endswith("[unknown-variable]")]
+    assert names == ["x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "y1"]
+    assert sum(line.endswith("[bad-expression]") for line in lines) == 1
+
+
+def test_choices_from_data_can_be_any_answer() -> None:
+    assert found("""\
+        datamodel: {xs: {type: list, default: []}}
+        states:
+          a:
+            ask: {text: Which?, choices: {for: xs, id: "{{ item }}", title: "{{ item }}"}}
+            transitions:
+              - {event: answered, cond: answer == 'any', target: b}
+              - {event: answered exhausted, target: b}
+          b:
+            ask: {text: "Which, then?"}
+            transitions:
+              - {event: answered, cond: answer == 'any', target: c}
+              - {event: answered exhausted, target: c}
+          c: {final: true}
+        """) == []  # fmt: skip
+
+
+def test_choices_in_a_list_are_compared_too() -> None:
+    [line] = found("""\
+        states:
+          a:
+            ask: {text: Which?, list: {rows: {x: One}}}
+            transitions:
+              - {event: answered, cond: answer == 'y' or n is defined, target: b}
+              - {event: answered exhausted, target: b}
+          b: {final: true}
+        datamodel: {n: {default: 1}}
+        """)
+    assert line.endswith("[unknown-option]")
+
+
+def test_a_state_named_for_an_answer_that_is_none() -> None:
+    lines = found(way("{event: answered.nowhere, target: b}, {event: invalid.b, target: b}"))
+    assert [line.rpartition("[")[2] for line in lines] == ["unknown-state]", "no-ask]"]
+
+
+def test_a_guard_that_fails_whatever_the_data_is_found() -> None:
+    [line] = found(way('{event: x, cond: "1 / 0", target: b}'))
+    assert line.endswith("[bad-expression]")

@@ -2,6 +2,7 @@ from textwrap import dedent
 
 import pytest
 
+from wabot.engine.document import FlowDocument
 from wabot.engine.loader import Positions, load_flow, load_texts, read_yaml
 from wabot.engine.problems import Place
 from wabot.engine.yaml import MAX_BYTES, walk
@@ -329,7 +330,8 @@ def test_texts_flatten_to_dotted_keys() -> None:
     [
         ("- a", ["1:1: error: a file of texts is a mapping, not a list"]),
         ("a: true", ['1:4: error: "a" must be text, not true — put it in quotes']),
-        ('a: []\nb:', ['1:4: error: "a" must be text, not a list', '2:1: error: "b" must be text, not empty']),
+        ("a: []", ['1:4: error: "a" must be text, not a list']),
+        ("b:", ['1:1: error: "b" must be text, not empty']),
         ("a: {count: n, one: {x: y}}", ['1:4: error: "a" must be text, not a mapping']),
         ("a.b: x\na: {b: y}", ['2:8: error: the text "a.b" is here a second time — keep one']),
     ],
@@ -338,3 +340,42 @@ def test_texts_that_are_none(text: str, found: list[str]) -> None:
     with pytest.raises(FlowInvalid) as caught:
         load_texts(text, "f.yaml")
     assert messages(caught.value) == found
+
+
+def test_flags_numbers_and_empty_values_in_every_short_form() -> None:
+    source = load_flow(
+        dedent("""\
+        datamodel:
+        transitions:
+        states:
+          a:
+            final:
+            initial: 1
+            enter: [{raise: 1}, {send: 2}, {cancel: 3}, {log: 4}, {digress: 5}]
+            states:
+            after:
+            history: {h: }
+        """),
+        "f",
+    )
+    state = source.document.states["a"]
+    assert (state.initial, state.final) == (True, False)
+    bodies = [next(iter(action.model_dump(by_alias=True).values())) for action in state.enter]
+    assert [next(value for value in body.values() if value) for body in bodies] == ["1", "2", "3", "4", "5"]
+    assert source.document.datamodel == {}
+
+
+def test_a_document_is_taken_as_it_is_when_it_is_checked_again() -> None:
+    source = load_flow("states: {a: {enter: [{say: x}, {demo.find: {text: y}}], final: true}}", "f")
+    again = FlowDocument.model_validate(dict(source.document))
+    assert again == source.document
+
+
+def test_the_place_of_what_is_not_written_is_that_around_it() -> None:
+    source = load_flow("datamodel: [{id: n}]\nstates: {a: {ask: {text: q, buttons: {x: X}}}}", "f")
+    ask = ("states", "a", "ask")
+    assert source.place((*ask, "buttons", 0, "title")).column == source.place((*ask, "buttons", "x")).column
+    assert source.place((*ask, "buttons", 5)) == source.place((*ask, "buttons"))
+    assert source.place(("datamodel", "n", "default")).column == 13
+    assert source.place(("datamodel", "m")) == source.place(("datamodel",))
+    assert source.place(("datamodel", 3)) == source.place(("datamodel",))

@@ -41,6 +41,7 @@ RULES: tuple[Rule, ...] = (
     variables.declarations,
     variables.sources,
     variables.names,
+    variables.messages,
     variables.states_asked_for,
     types.defaults,
     types.assignments,

@@ -9,14 +9,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from jinja2 import nodes
-
 from wabot.engine.check.descriptors import matches
 from wabot.engine.check.flow import Edge, Flow, Placed, companions
 from wabot.engine.check.reach import entered
 from wabot.engine.check.structure import targets_of
 from wabot.engine.check.uses import Use
-from wabot.engine.check.variables import used_names
+from wabot.engine.check.variables import tested, tests, used_names
 from wabot.engine.document import AssignAction, CommandAction, IfAction, StateNode
 from wabot.engine.names import Node
 from wabot.engine.problems import Problem
@@ -215,8 +213,8 @@ def unset_variables(flow: Flow) -> Iterator[Problem]:
 
 
 def _unset(flow: Flow, analysis: Analysis, use: Use, fact: Fact) -> Iterator[Problem]:
-    tested = _tested(use)
-    for name in sorted(_needed(flow, use) & analysis.bits.keys() - tested - use.names):
+    unsure = _needed(flow, use) - tested(use) - use.names
+    for name in sorted(unsure & analysis.bits.keys()):
         bit = analysis.bits[name]
         dotted = _dotted(flow, use, name)
         if not fact[0] & bit and (dotted or use.kind != "expression"):
@@ -290,7 +288,7 @@ def _needed(flow: Flow, use: Use) -> set[str]:
             name
             for text in found
             for form in text.forms.values()
-            for name in form.required - _tests(form.tree)
+            for name in form.required - tests(form.tree)
         }
     return set(use.compiled.required) if use.compiled is not None else set()
 
@@ -302,19 +300,3 @@ def _dotted(flow: Flow, use: Use, name: str) -> bool:
     else:
         paths = set(use.compiled.paths) if use.compiled is not None else set()
     return any(path.startswith(f"{name}.") for path in paths)
-
-
-def _tested(use: Use) -> set[str]:
-    return _tests(use.tree) if use.tree is not None else set()
-
-
-def _tests(tree: nodes.Node) -> set[str]:
-    """The names that a template or expression itself tests before it uses them."""
-    tests: list[nodes.Node] = []
-    for node in (tree, *tree.find_all((nodes.If, nodes.CondExpr, nodes.And, nodes.Or))):
-        if isinstance(node, nodes.If | nodes.CondExpr):
-            tests.append(node.test)
-        elif isinstance(node, nodes.And | nodes.Or):
-            tests.append(node.left)
-    inside = [name for test in tests for name in (test, *test.find_all(nodes.Name))]
-    return {name.name for name in inside if isinstance(name, nodes.Name)}

@@ -119,8 +119,6 @@ def defaults(flow: Flow) -> Iterator[Problem]:
             coerce(variable.type, variable.default, "INR")
         except Misfit as error:
             yield flow.problem("type-mismatch", ("datamodel", name, "default"), f'"{name}": {error}')
-        except KeyError:
-            continue
     for use in flow.uses:
         if use.role == "datamodel":
             yield from _goes_to(flow, use, str(use.path[1]))

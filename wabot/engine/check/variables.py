@@ -3,12 +3,16 @@
 import re
 from collections.abc import Iterator
 
+from jinja2 import nodes
+
 from wabot.engine.check.flow import Flow
 from wabot.engine.check.structure import resolve
 from wabot.engine.check.uses import Use
+from wabot.engine.expressions import Expression
 from wabot.engine.problems import Problem, did_you_mean
 from wabot.engine.texts import BUILTIN
 from wabot.engine.variables import RESERVED
+from wabot.errors import ExpressionError
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
@@ -29,10 +33,20 @@ def declarations(flow: Flow) -> Iterator[Problem]:
 
 
 def sources(flow: Flow) -> Iterator[Problem]:
-    """What can't be compiled."""
+    """What can't be compiled, or fails whatever the data."""
     for use in flow.uses:
-        if use.error is not None:
-            yield flow.problem("bad-expression", use.path, use.error.message, use.error.hint or "")
+        error = use.error or _failure(use)
+        if error is not None:
+            yield flow.problem("bad-expression", use.path, error.message, error.hint or "")
+
+
+def _failure(use: Use) -> ExpressionError | None:
+    if isinstance(use.compiled, Expression) and use.compiled.constant:
+        try:
+            use.compiled.evaluate({})
+        except ExpressionError as error:
+            return error
+    return None
 
 
 def names(flow: Flow) -> Iterator[Problem]:
@@ -58,6 +72,39 @@ def _quotes(use: Use, name: str) -> str:
     if use.kind == "expression" and use.source.strip() == name:
         return f"a text wants quotes of its own: \"'{name}'\""
     return "declare it under datamodel"
+
+
+_WITHOUT_MESSAGE = ("timer.", "done.invoke", "error.invoke")
+
+
+def messages(flow: Flow) -> Iterator[Problem]:
+    """`message.text` where what happened is no message."""
+    for use in flow.uses:
+        edge = use.edge
+        if edge is None or not edge.descriptors or use.compiled is None:
+            continue
+        silent = all(descriptor.startswith(_WITHOUT_MESSAGE) for descriptor in edge.descriptors)
+        if silent and "message" in use.compiled.required and "message" not in tested(use):
+            message = "there is no message here: a timer or an invoke leads on"
+            hint = "keep what is needed of it in a variable"
+            yield flow.problem("no-message", use.path, message, hint)
+
+
+def tested(use: Use) -> set[str]:
+    """The names that a template or expression itself tests before it uses them."""
+    return tests(use.tree) if use.tree is not None else set()
+
+
+def tests(tree: nodes.Node) -> set[str]:
+    """The names in the conditions of a parsed source."""
+    conditions: list[nodes.Node] = []
+    for node in (tree, *tree.find_all((nodes.If, nodes.CondExpr, nodes.And, nodes.Or))):
+        if isinstance(node, nodes.If | nodes.CondExpr):
+            conditions.append(node.test)
+        elif isinstance(node, nodes.And | nodes.Or):
+            conditions.append(node.left)
+    inside = [name for condition in conditions for name in (condition, *condition.find_all(nodes.Name))]
+    return {name.name for name in inside if isinstance(name, nodes.Name)}
 
 
 def states_asked_for(flow: Flow) -> Iterator[Problem]:
