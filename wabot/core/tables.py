@@ -55,14 +55,21 @@ class EffectStatus(StrEnum):
 
 
 class Category(StrEnum):
-    """A transactional message of unknown fate may go once more; a campaign's never does."""
+    """A transactional message of unknown fate may go once more; a campaign's never does.
+
+    An opt-out's is the word that we send no more: all that a contact gets who has opted out, and once.
+    """
 
     TRANSACTIONAL = "transactional"
     CAMPAIGN = "campaign"
+    OPT_OUT = "opt_out"
 
 
 class ContactRow(Base):
-    """A person, whatever the channel. `locale` is empty until a flow or an import sets it."""
+    """A person, whatever the channel. `locale` is empty until a flow or an import sets it.
+
+    `opted_out_at` is when the contact asked for no more messages; null while they may be sent.
+    """
 
     __tablename__ = "contact"
     __table_args__ = _NEVER_REUSED
@@ -72,6 +79,7 @@ class ContactRow(Base):
     name: Mapped[str] = mapped_column(String(255), default="")
     locale: Mapped[str] = mapped_column(String(35), default="")
     created_at: Mapped[datetime]
+    opted_out_at: Mapped[datetime | None]
 
 
 class ConversationRow(Base):
