@@ -1,15 +1,16 @@
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session
 
 from tests.runtime.conftest import MakeRuntime
 from tests.runtime.worlds import THEIRS, Runtime
 from wabot.core.messages import Button, Choices, Inbound, Location, Media, Outbound, Row, Section
 from wabot.core.ports import Capabilities
-from wabot.core.tables import Category, OutboxRow
-from wabot.errors import NotSent, SendUnknown, Undeliverable
+from wabot.core.tables import Category, ConversationRow, OutboxRow
+from wabot.errors import NotSent, SendError, SendUnknown, Undeliverable
 from wabot.pipeline import Turn
 from wabot.runtime import SendOutcome, SendPolicy, queries
 from wabot.runtime.rendering import fit
@@ -287,3 +288,48 @@ def test_a_message_may_be_very_long(runtime: Runtime, channel: FakeChannel) -> N
     assert len(said(channel)[0]) == 5000
     event = queries.events(runtime.world.database, 1)[0]
     assert len(Inbound.model_validate(event.payload).text) == 5004
+
+
+def test_what_may_leave_is_decided_right_before_it_leaves(build: MakeRuntime, channel: FakeChannel) -> None:
+    verdicts: list[SendError | None] = [
+        NotSent("not now", code="quota"),
+        Undeliverable("closed", code="window"),
+    ]
+
+    def decide(session: Session, row: OutboxRow, now: datetime) -> SendError | None:
+        conversation = session.get_one(ConversationRow, row.conversation_id)
+        assert conversation.last_message_at == now - timedelta(hours=12) * (2 - len(verdicts))
+        return verdicts.pop(0) if verdicts else None
+
+    runtime = build(channel=channel, decide=decide)
+    runtime.hear("say one; say two")
+    done = runtime.sweep().drain()
+    assert (done.delayed, done.sent) == (1, 0)
+    row = queries.outbox(runtime.world.database, 1)[0]
+    assert (row.status, row.attempts, row.code, row.reason) == ("pending", 1, "quota", "not now")
+    runtime.clock.advance(timedelta(hours=12))
+    assert runtime.sender.send_due(1) == [SendOutcome.FAILED]
+    row = queries.outbox(runtime.world.database, 1)[0]
+    assert (row.status, row.due_at, row.code, row.reason) == ("failed", None, "window", "closed")
+    runtime.clock.advance(timedelta(hours=12))
+    assert runtime.sender.send_due(5) == [SendOutcome.SENT]
+    assert said(channel) == ["two"]
+
+
+def test_a_refusal_that_lasts_a_day_fails_the_message(build: MakeRuntime, channel: FakeChannel) -> None:
+    runtime = build(channel=channel, decide=lambda session, row, now: NotSent("open circuit"))
+    runtime.hear("say one")
+    runtime.sweep().drain()
+    wait(runtime, timedelta(days=1))
+    assert statuses(runtime) == ["failed"]
+    assert not channel.sent
+
+
+def test_sending_ends_where_it_is_told_to(runtime: Runtime, channel: FakeChannel) -> None:
+    runtime.hear("say one; say two; say three")
+    runtime.pipeline.run(Turn(1))
+    asked = iter([False, True])
+    assert runtime.sender.send_due(10, lambda: next(asked)) == [SendOutcome.SENT]
+    assert statuses(runtime) == ["sent", "pending", "pending"]
+    assert runtime.sender.send_due(1) == [SendOutcome.SENT]
+    assert statuses(runtime) == ["sent", "sent", "pending"]

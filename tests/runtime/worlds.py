@@ -17,6 +17,7 @@ from wabot.engine.texts import Texts
 from wabot.pipeline import Business, Pipeline, World, make_errors, make_flow, make_logging, make_session
 from wabot.pipeline.compose import Middleware
 from wabot.runtime import Sender, SendPolicy, Sweep, accept
+from wabot.runtime.send import Decide
 from wabot.testing.fakes import FakeChannel, ManualClock, SequentialIds
 
 OURS, THEIRS = "+911000000000", "+919876543210"
@@ -125,6 +126,7 @@ def make_runtime(
     policy: SendPolicy | None = None,
     database: str = "sqlite://",
     texts: Texts | None = None,
+    decide: Decide | None = None,
 ) -> Runtime:
     clock = ManualClock()
     record = Database(database)
@@ -145,4 +147,5 @@ def make_runtime(
     for each in middleware:
         pipeline.add(each)
     channel = channel or FakeChannel()
-    return Runtime(world, pipeline, Sender(record, clock, {channel.name: channel}, policy, b"key"), clock)
+    sender = Sender(record, clock, {channel.name: channel}, policy, b"key", decide)
+    return Runtime(world, pipeline, sender, clock)

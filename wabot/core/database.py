@@ -187,10 +187,11 @@ class Database:
 def lock(session: Session, model: type[Row], id: int) -> Row | None:
     """The row, held until the transaction ends, as the database has it now.
 
-    On SQLite the transaction itself holds the only write lock (`BEGIN IMMEDIATE`), and `FOR UPDATE`,
-    which SQLAlchemy leaves out there, isn't needed.
+    It is `FOR NO KEY UPDATE`: a row that refers to this one may be inserted meanwhile, so a webhook
+    waits for no turn. On SQLite the transaction itself holds the only write lock (`BEGIN IMMEDIATE`),
+    and SQLAlchemy leaves the clause out.
     """
-    query = select(model).where(model.__mapper__.primary_key[0] == id).with_for_update()
+    query = select(model).where(model.__mapper__.primary_key[0] == id).with_for_update(key_share=True)
     return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
 
 

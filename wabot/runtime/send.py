@@ -10,14 +10,14 @@ A conversation's messages leave in their order: while one is open, those behind 
 """
 
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, bindparam, exists, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import Select, Update, bindparam, exists, select, update
+from sqlalchemy.orm import Session, aliased, defer
 
 from wabot.core.database import Database, UtcDateTime
 from wabot.core.faults import crash_point
@@ -56,6 +56,12 @@ class SendOutcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+Decide = Callable[[Session, OutboxRow, datetime], SendError | None]
+"""Asked within the claim's transaction, right before a message leaves: None lets it go, `NotSent` holds
+it back for later, `Undeliverable` fails it. The row's conversation and its contact are in the session
+already. `runtime.policy.decide` is the one that knows the platform's rules."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Claim:
     id: int
@@ -72,8 +78,18 @@ class _Claim:
     settle: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    claim: _Claim
+    outcome: SendOutcome
+    changes: dict[str, Any]
+
+
 class Sender:
-    """Sends what is due, one message a call. `channels` are by name; messages for others are left alone."""
+    """Sends what is due, one message after the other.
+
+    `channels` are by name; messages for others are left alone. `decide` is asked before each leaves.
+    """
 
     def __init__(
         self,
@@ -82,56 +98,97 @@ class Sender:
         channels: Mapping[str, Channel],
         policy: SendPolicy | None = None,
         log_key: bytes = b"",
+        decide: Decide | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._channels = channels
         self._policy = policy or SendPolicy()
         self._log_key = log_key
+        self._decide = decide or _let_go
         self._log = get_logger()
         self._heads = _heads(list(channels))
 
     def send_next(self) -> SendOutcome | None:
         """Bring the message that is due longest one step further; None where none is due."""
-        claim = self._claim()
-        if claim is None or isinstance(claim, SendOutcome):
-            return claim
-        crash_point("send.after_claim")
-        outcome, changes = self._settle(claim) if claim.settle else self._send(claim)
-        crash_point("send.before_mark")
-        self._mark(claim, changes)
+        return next(iter(self.send_due(1)), None)
+
+    def send_due(self, limit: int, stop: Callable[[], bool] = lambda: False) -> list[SendOutcome]:
+        """Bring up to `limit` messages, those due longest first, one step further; fewer if `stop()`.
+
+        What came of one is committed together with the claim of the next.
+        """
+        outcomes: list[SendOutcome] = []
+        sent: _Sent | None = None
+        while True:
+            more = len(outcomes) < limit and not stop()
+            if sent is None and not more:
+                return outcomes
+            found, sent = self._mark_and_claim(sent, more), None
+            if found is None:
+                return outcomes
+            if isinstance(found, _Claim):
+                crash_point("send.after_claim")
+                found = sent = self._bring(found)
+                crash_point("send.before_mark")
+            self._tell(found)
+            outcomes.append(found.outcome)
+
+    def _bring(self, claim: _Claim) -> _Sent:
+        return _Sent(claim, *(self._settle(claim) if claim.settle else self._send(claim)))
+
+    def _tell(self, sent: _Sent) -> None:
+        claim = sent.claim
         self._log.info(
             "send",
-            outcome=outcome.value,
+            outcome=sent.outcome.value,
             outbox=claim.id,
             attempts=claim.attempts,
             conversation=claim.conversation_id,
             contact=hash_phone(claim.phone, self._log_key),
             correlation=claim.correlation,
-            code=changes.get("code", ""),
+            code=sent.changes.get("code", ""),
         )
-        return outcome
 
-    def _claim(self) -> _Claim | SendOutcome | None:
-        """The head of a line, held for us by its lease; UNKNOWN where another's lease has run out."""
-        now = self._clock.now()
+    def _mark_and_claim(self, sent: _Sent | None, more: bool) -> _Claim | _Sent | None:
         with self._database.transaction() as session:
-            found = session.execute(self._heads, {"now": now}).first()
-            if found is None:
-                return None
-            row, conversation, phone, correlation = found
-            if row.status == SendStatus.CLAIMED:
-                row.status, row.due_at = SendStatus.UNKNOWN, now + self._policy.grace
-                row.reason = "whoever sent it did not say what came of it"
-                session.commit()
-                return SendOutcome.UNKNOWN
-            settle = row.status == SendStatus.UNKNOWN
-            row.status = SendStatus.UNKNOWN if settle else SendStatus.CLAIMED
-            row.attempts += 1
-            row.due_at = now + self._policy.lease
-            claim = _as_claim(row, conversation, phone, correlation, settle)
+            if sent is not None:
+                _mark(session, sent)
+            found = self._claim(session) if more else None
             session.commit()
-            return claim
+            return found
+
+    def _claim(self, session: Session) -> _Claim | _Sent | None:
+        """The head of a line, held for us by its lease; or what became of one that isn't to be sent now."""
+        now = self._clock.now()
+        found = session.execute(self._heads, {"now": now}).first()
+        if found is None:
+            return None
+        row, conversation, contact, correlation = found
+        settle = row.status == SendStatus.UNKNOWN
+        claim = _as_claim(row, conversation, contact.phone, correlation, settle)
+        if row.status == SendStatus.CLAIMED:
+            lost = SendUnknown("whoever sent it did not say what came of it")
+            return self._put_off(session, _Sent(claim, SendOutcome.UNKNOWN, self._unknown(lost)))
+        claim = replace(claim, attempts=row.attempts + 1)
+        refusal = None if settle else self._decide(session, row, now)
+        if refusal is not None:
+            return self._put_off(session, self._refused(claim, refusal))
+        held = {"attempts": claim.attempts, "due_at": now + self._policy.lease}
+        status = SendStatus.UNKNOWN if settle else SendStatus.CLAIMED
+        session.execute(_row(claim.id).values(status=status, **held), execution_options=_ALONE)
+        return claim
+
+    def _refused(self, claim: _Claim, error: SendError) -> _Sent:
+        if isinstance(error, NotSent):
+            outcome, changes = self._later(claim, error)
+        else:
+            outcome, changes = SendOutcome.FAILED, _failed(error)
+        return _Sent(claim, outcome, {**changes, "attempts": claim.attempts})
+
+    def _put_off(self, session: Session, sent: _Sent) -> _Sent:
+        session.execute(_row(sent.claim.id).values(sent.changes), execution_options=_ALONE)
+        return sent
 
     def _send(self, claim: _Claim) -> tuple[SendOutcome, dict[str, Any]]:
         channel = self._channels[claim.channel]
@@ -141,7 +198,7 @@ class Sender:
         except NotSent as error:
             return self._later(claim, error)
         except Undeliverable as error:
-            return SendOutcome.FAILED, {"status": SendStatus.FAILED, "due_at": None, **_why(error)}
+            return SendOutcome.FAILED, _failed(error)
         except SendUnknown as error:
             return SendOutcome.UNKNOWN, self._unknown(error)
         except Exception as error:  # noqa: BLE001 - an adapter's bug may come after the message left
@@ -152,7 +209,7 @@ class Sender:
     def _later(self, claim: _Claim, error: SendError) -> tuple[SendOutcome, dict[str, Any]]:
         now = self._clock.now()
         if now - claim.created_at >= self._policy.give_up:
-            return SendOutcome.FAILED, {"status": SendStatus.FAILED, "due_at": None, **_why(error)}
+            return SendOutcome.FAILED, _failed(error)
         due_at = now + self._policy.pause(claim.id, claim.attempts)
         return SendOutcome.LATER, {"status": SendStatus.PENDING, "due_at": due_at, **_why(error)}
 
@@ -186,23 +243,34 @@ class Sender:
         due_at = self._clock.now() + self._policy.grace
         return {"status": SendStatus.UNKNOWN, "due_at": due_at, **_why(error)}
 
-    def _mark(self, claim: _Claim, changes: dict[str, Any]) -> None:
-        """Write what came of it, unless the row was claimed by another since."""
-        mine = (OutboxRow.id == claim.id, OutboxRow.attempts == claim.attempts)
-        with self._database.transaction() as session:
-            session.execute(update(OutboxRow).where(*mine).values(changes), execution_options=_ALONE)
-            session.commit()
-
 
 _ALONE = {"synchronize_session": False}
 """There are no other objects in the session to bring up to date."""
+
+
+def _let_go(_session: Session, _row: OutboxRow, _now: datetime) -> SendError | None:
+    return None
+
+
+def _row(id: int) -> Update:
+    return update(OutboxRow).where(OutboxRow.id == id)
+
+
+def _mark(session: Session, sent: _Sent) -> None:
+    """Write what came of it, unless the row was claimed by another since."""
+    mine = _row(sent.claim.id).where(OutboxRow.attempts == sent.claim.attempts)
+    session.execute(mine.values(sent.changes), execution_options=_ALONE)
+
+
+def _failed(error: SendError) -> dict[str, Any]:
+    return {"status": SendStatus.FAILED, "due_at": None, **_why(error)}
 
 
 def _why(error: SendError) -> dict[str, str]:
     return {"code": (error.code or "")[:32], "reason": error.message}
 
 
-def _heads(channels: list[str]) -> Select[OutboxRow, ConversationRow, str, str]:
+def _heads(channels: list[str]) -> Select[OutboxRow, ConversationRow, ContactRow, str]:
     """The message due longest (by `:now`) that has no open one before it in its conversation."""
     earlier = aliased(OutboxRow)
     waits = exists().where(
@@ -212,14 +280,15 @@ def _heads(channels: list[str]) -> Select[OutboxRow, ConversationRow, str, str]:
     )
     now = bindparam("now", type_=UtcDateTime)
     return (
-        select(OutboxRow, ConversationRow, ContactRow.phone, InboundRow.correlation)
+        select(OutboxRow, ConversationRow, ContactRow, InboundRow.correlation)
         .join(ConversationRow, ConversationRow.id == OutboxRow.conversation_id)
         .join(ContactRow, ContactRow.id == ConversationRow.contact_id)
         .outerjoin(InboundRow, InboundRow.id == OutboxRow.inbound_id)
         .where(OutboxRow.due_at <= now, ~waits, ConversationRow.channel.in_(channels))
         .order_by(OutboxRow.due_at, OutboxRow.id)
         .limit(1)
-        .with_for_update(of=OutboxRow, skip_locked=True)
+        .with_for_update(of=OutboxRow, skip_locked=True, key_share=True)
+        .options(defer(ConversationRow.state, raiseload=True))
     )
 
 
