@@ -1,7 +1,8 @@
 """What an author needs to test flows without an account anywhere.
 
 `Conversation` plays a contact on the real runtime; `FakeChannel`, `ManualClock` and `SequentialIds`
-stand in for the world in an app of your own.
+stand in for the world in an app of your own. `FakeProvider` is a provider that fails as it is told, with
+`ProviderChannel` or `ProviderLookupChannel` as the way to it.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -10,14 +11,32 @@ if TYPE_CHECKING:
     from wabot.testing.conversation import Conversation
     from wabot.testing.fakes import FakeChannel, ManualClock, SequentialIds
     from wabot.testing.projects import Project
+    from wabot.testing.provider import Behaviour, Callback, FakeProvider
+    from wabot.testing.provider_channel import ProviderChannel, ProviderLookupChannel
 
-__all__ = ["Conversation", "FakeChannel", "ManualClock", "Project", "SequentialIds"]
+__all__ = [
+    "Behaviour",
+    "Callback",
+    "Conversation",
+    "FakeChannel",
+    "FakeProvider",
+    "ManualClock",
+    "Project",
+    "ProviderChannel",
+    "ProviderLookupChannel",
+    "SequentialIds",
+]
 
 _HOMES = {
+    "Behaviour": "provider",
+    "Callback": "provider",
     "Conversation": "conversation",
     "FakeChannel": "fakes",
+    "FakeProvider": "provider",
     "ManualClock": "fakes",
     "Project": "projects",
+    "ProviderChannel": "provider_channel",
+    "ProviderLookupChannel": "provider_channel",
     "SequentialIds": "fakes",
 }
 
