@@ -78,6 +78,14 @@ def test_the_database_goes_by_its_usual_name_too(tmp_path: Path) -> None:
     assert both.database_url == "sqlite://"
 
 
+def test_redis_goes_by_its_usual_name_too_and_may_be_missing(tmp_path: Path) -> None:
+    assert load(tmp_path).redis_url is None
+    assert load(tmp_path, WABOT_REDIS="", REDIS_URL="redis://other").redis_url is None
+    settings = load(tmp_path, REDIS_URL="redis://:s3cr3t@cache/1")
+    assert settings.redis_url == "redis://:s3cr3t@cache/1"
+    assert "s3cr3t" not in repr(settings)
+
+
 def test_secrets_are_not_shown(tmp_path: Path) -> None:
     settings = load(tmp_path, DATABASE_URL="postgresql://bot:s3cr3t@db/shop", WABOT_LOG_KEY="hidden")
     assert "s3cr3t" not in repr(settings)

@@ -12,7 +12,7 @@
     file = "catalog.csv"
 
 `WABOT_CURRENCY=EUR` overrides a setting, `WABOT_BUSINESS__NAME=…` one of a table; `DATABASE_URL` is
-`WABOT_DATABASE` by its usual name.
+`WABOT_DATABASE` by its usual name, `REDIS_URL` is `WABOT_REDIS`.
 """
 
 # ruff: noqa: ARG003 - pydantic-settings gives the sources by name
@@ -37,7 +37,8 @@ from wabot.errors import SettingsError
 
 FILE = "wabot.toml"
 PREFIX = "WABOT_"
-DATABASE_URL = "DATABASE_URL"
+USUAL_NAMES = {"DATABASE_URL": "database", "REDIS_URL": "redis"}
+"""What deployments call these two; a variable of ours comes first."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -84,7 +85,11 @@ class BusinessSettings(BaseModel):
 
 
 class RuntimeSettings(BaseModel):
-    """`[runtime]`: how patient the runtime is; see `runtime.send.SendPolicy` and `pipeline.errors`."""
+    """`[runtime]`: how patient the runtime is; see `runtime.send.SendPolicy` and `pipeline.errors`.
+
+    Each process looks for due work every `sweep`; a worker leaves events younger than `patience` to the
+    one that was rung for them.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -93,14 +98,16 @@ class RuntimeSettings(BaseModel):
     grace: Duration = timedelta(seconds=60)
     give_up: Duration = timedelta(hours=24)
     sweep: Duration = timedelta(seconds=1)
+    patience: Duration = timedelta(seconds=2)
 
 
 class Settings(BaseSettings):
     """Made in code it takes what it is given and nothing else; `load_settings` reads file and environment.
 
     `directory` is where relative paths begin. `modules` is None for all that are installed. `sections`
-    are the tables of modules. `log_key` keys the hash under which phone numbers appear in logs: without
-    it a new one is made at each start.
+    are the tables of modules. `redis` is the URL of a database that no other project uses; without one
+    all work is done in the process that accepts it. `log_key` keys the hash under which phone numbers
+    appear in logs: without it a new one is made at each start.
     """
 
     model_config = SettingsConfigDict(
@@ -115,6 +122,7 @@ class Settings(BaseSettings):
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
     currency: Annotated[str, AfterValidator(_currency)] = "INR"
     database: SecretStr = SecretStr("sqlite:///wabot.db")
+    redis: SecretStr | None = None
     flows: list[Path] = Field(default_factory=lambda: [Path("flows")])
     texts: list[Path] = Field(default_factory=lambda: [Path("texts")])
     modules: list[str] | None = None
@@ -152,6 +160,11 @@ class Settings(BaseSettings):
         if scheme.startswith("sqlite") and file and file != ":memory:":
             return f"{scheme}:///{self.path(Path(file))}"
         return url
+
+    @property
+    def redis_url(self) -> str | None:
+        """None where there is no Redis; an empty setting means that too."""
+        return (self.redis.get_secret_value() or None) if self.redis else None
 
     def path(self, path: Path) -> Path:
         """`path`, relative to the project's directory."""
@@ -254,8 +267,9 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         module, _, name = key.removeprefix(PREFIX).lower().partition("__")
         if key.startswith(PREFIX) and name and module not in Settings.model_fields:
             given.setdefault("sections", {}).setdefault(module, {})[name] = value
-    if environment.get(DATABASE_URL) and "database" not in given:
-        given["database"] = environment[DATABASE_URL]
+    for variable, setting in USUAL_NAMES.items():
+        if environment.get(variable) and setting not in given:
+            given[setting] = environment[variable]
     return given
 
 

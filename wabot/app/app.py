@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -33,6 +33,7 @@ from wabot.runtime import Drained, Sender, SendPolicy, Sweep, Sweeper, accept, f
 from wabot.runtime.accept import RESERVED_CHANNELS
 from wabot.runtime.queries import ConversationView
 from wabot.runtime.sweep import Stop
+from wabot.runtime.timers import fire_due
 from wabot.settings import Settings
 
 
@@ -168,14 +169,27 @@ class App:
         self._doorbell.ring(conversation_id)
         return True
 
-    def drain(self, stop: Stop = lambda: False) -> Drained:
+    def drain(self, stop: Stop = lambda: False, patience: timedelta = timedelta()) -> Drained:
         """Do everything that is due, in this thread: timers, turns, messages out.
 
-        `stop` is asked between two pieces of work. Effects (`http`, a module's own) aren't run: they
-        stay pending until `finish_effect`.
+        `stop` is asked between two pieces of work. Events younger than `patience` are left to the worker
+        that was rung for them. Effects (`http`, a module's own) aren't run: they stay pending until
+        `finish_effect`.
         """
-        bound = self._ready
-        return Sweep(bound.world, bound.pipeline, bound.sender).drain(stop)
+        return self._sweep().drain(stop, patience)
+
+    def serve(self, conversation_id: int, stop: Stop = lambda: False) -> Drained:
+        """Do the turns of this conversation that are due, and nothing else."""
+        return self._sweep().serve(conversation_id, stop)
+
+    def send(self, stop: Stop = lambda: False) -> Drained:
+        """Send what is due, of all conversations, and nothing else."""
+        return self._sweep().send(stop)
+
+    def fire_timers(self) -> list[int]:
+        """Turn the timers that are due into events; gives the conversations that have something to do now."""
+        world = self._ready.world
+        return fire_due(world.database, world.clock, world.ids)
 
     def sweeper(self) -> Sweeper:
         """What drains this app for as long as it runs; from now on `accept` rings it."""
@@ -242,6 +256,10 @@ class App:
     def reset(self, conversation_id: int) -> None:
         """Forget where the conversation is: its next message starts the flow anew."""
         queries.reset(self.database, self.clock, conversation_id)
+
+    def _sweep(self) -> Sweep:
+        bound = self._ready
+        return Sweep(bound.world, bound.pipeline, bound.sender)
 
     @property
     def _ready(self) -> "_Bound":

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from sqlalchemy import func, select
@@ -64,29 +64,53 @@ class Sweep:
         self._pipeline = pipeline
         self._sender = sender
 
-    def drain(self, stop: Stop = lambda: False) -> Drained:
+    def drain(self, stop: Stop = lambda: False, patience: timedelta = timedelta()) -> Drained:
         """Pass after pass until nothing is due, or `stop()` says so between two pieces of work."""
         total = Drained()
         for _ in range(ROUNDS):
-            done = self.once(stop)
+            done = self.once(stop, patience)
             total.add(done)
             if not done or stop():
                 break
         return total
 
-    def once(self, stop: Stop = lambda: False) -> Drained:
-        """Fire due timers, give each conversation with something to do one turn, send what is due."""
+    def once(self, stop: Stop = lambda: False, patience: timedelta = timedelta()) -> Drained:
+        """Fire due timers, give each conversation with something to do one turn, send what is due.
+
+        Events younger than `patience` are left to whoever was rung for them.
+        """
         world, done = self._world, Drained()
-        done.timers = len(fire_due(world.database, world.clock, world.ids))
-        for conversation_id in due_conversations(world.database, world.clock.now()):
+        fired = fire_due(world.database, world.clock, world.ids)
+        done.timers = len(fired)
+        overdue = due_conversations(world.database, world.clock.now() - patience)
+        for conversation_id in dict.fromkeys([*fired, *overdue]):
             if stop():
                 return done
-            turn = Turn(conversation_id)
-            self._pipeline.run(turn)
-            _count(done, _TURNS.get(turn.outcome))
+            _count(done, _TURNS.get(self._turn(conversation_id)))
+        done.add(self.send(stop))
+        return done
+
+    def serve(self, conversation_id: int, stop: Stop = lambda: False) -> Drained:
+        """Turns of this conversation, until nothing waits in it or one of its events must be tried again."""
+        done = Drained()
+        while not stop():
+            outcome = self._turn(conversation_id)
+            _count(done, _TURNS.get(outcome))
+            if outcome not in (Outcome.DONE, Outcome.FAILED):
+                break
+        return done
+
+    def send(self, stop: Stop = lambda: False) -> Drained:
+        """Send what is due, of all conversations."""
+        done = Drained()
         while not stop() and (outcome := self._sender.send_next()) is not None:
             _count(done, _SENDS[outcome])
         return done
+
+    def _turn(self, conversation_id: int) -> Outcome:
+        turn = Turn(conversation_id)
+        self._pipeline.run(turn)
+        return turn.outcome
 
 
 def _count(done: Drained, name: str | None) -> None:
