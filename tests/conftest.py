@@ -1,12 +1,16 @@
 import os
 from collections.abc import Iterator
-from uuid import uuid4
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import make_url
 
 from tests import servers
+from wabot.bootstrap import find_modules
+from wabot.core.database import Database
+from wabot.core.migrate import upgrade
 
 # The same examples in every run: a red test is red for the next one who looks.
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -34,14 +38,49 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def postgres_database(postgres_url: str) -> str:
+def postgres_database(postgres_url: str) -> Iterator[str]:
     """The SQLAlchemy URL of an empty database of this test's own, on the session's server."""
-    name = f"test_{uuid4().hex}"
-    engine = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"create database {name}"))
-    engine.dispose()
-    return make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+    with servers.postgres_database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_url: str) -> Iterator[str]:
+    """The name of a database with the tables of wabot and all its modules, to make others from."""
+    with servers.postgres_database(postgres_url) as url:
+        with closing(Database(url)) as database:
+            upgrade(database, find_modules())
+        yield str(make_url(url).database)
+
+
+@pytest.fixture
+def migrated_postgres(postgres_url: str, postgres_template: str) -> Iterator[str]:
+    """The SQLAlchemy URL of a database of this test's own that has all tables."""
+    with servers.postgres_database(postgres_url, template=postgres_template) as url:
+        yield url
+
+
+BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(params=BOTH)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a fresh database: the test runs on SQLite in memory and on PostgreSQL."""
+    return "sqlite://" if request.param == "sqlite" else str(request.getfixturevalue("migrated_postgres"))
+
+
+@pytest.fixture(params=BOTH)
+def empty_url(request: pytest.FixtureRequest) -> str:
+    """As `database_url`, without any table."""
+    return "sqlite://" if request.param == "sqlite" else str(request.getfixturevalue("postgres_database"))
+
+
+@pytest.fixture(params=BOTH)
+def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """As `database_url`, for several connections or processes: SQLite is a file."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'shared.db'}"
+    return str(request.getfixturevalue("migrated_postgres"))
 
 
 @pytest.fixture(scope="session")

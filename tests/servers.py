@@ -11,7 +11,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from uuid import uuid4
 
+from sqlalchemy import create_engine, make_url, text
+
+MEMORY = Path("/dev/shm")
+ENOUGH = 2**30
 DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
 READY = "Ready to accept connections"
 
@@ -22,8 +27,12 @@ class ServerMissing(Exception):
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A folder with a path short enough for a socket in it (107 bytes, `sockaddr_un` in unix(7))."""
-    path = Path(tempfile.mkdtemp(prefix="wabot-"))
+    """A folder with a path short enough for a socket in it (107 bytes, `sockaddr_un` in unix(7)).
+
+    In memory where there is enough of it: a database is copied there in 20 ms, and on disk in up to a second.
+    """
+    memory = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH
+    path = Path(tempfile.mkdtemp(prefix="wabot-", dir=MEMORY if memory else None))
     try:
         yield path
     finally:
@@ -40,6 +49,20 @@ def postgres() -> Iterator[str]:
             yield stack.enter_context(installed_postgres(binaries, home))
         else:
             yield stack.enter_context(carried_postgres(home))
+
+
+@contextmanager
+def postgres_database(server: str, template: str = "template1") -> Iterator[str]:
+    """Yields the SQLAlchemy URL of a new database on this server, gone with the `with` block."""
+    name = f"test_{uuid4().hex}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            connection.execute(text(f"create database {name} template {template}"))
+            yield make_url(server).set(database=name).render_as_string(hide_password=False)
+            connection.execute(text(f"drop database {name} with (force)"))
+    finally:
+        engine.dispose()
 
 
 def find_postgres() -> Path | None:

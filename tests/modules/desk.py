@@ -86,7 +86,7 @@ class Desk:
         return self.texts.render(key, scope, locale)
 
 
-def migrated(modules: Sequence[Module], url: str = "sqlite://") -> Database:
+def migrated(modules: Sequence[Module], url: str) -> Database:
     """A database with the tables of these modules and two contacts."""
     database = Database(url)
     upgrade(database, modules)
@@ -106,7 +106,7 @@ def migrated(modules: Sequence[Module], url: str = "sqlite://") -> Database:
 
 
 @contextmanager
-def desk(modules: Sequence[Module], *options: BaseModel, url: str = "sqlite://") -> Iterator[Desk]:
+def desk(modules: Sequence[Module], *options: BaseModel, url: str) -> Iterator[Desk]:
     database = migrated(modules, url)
     try:
         with database.transaction() as session:

@@ -38,8 +38,8 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def shop(file: Path) -> Iterator[Desk]:
-    with desk([catalog.module], CatalogSettings(file=file)) as call:
+def shop(file: Path, database_url: str) -> Iterator[Desk]:
+    with desk([catalog.module], CatalogSettings(file=file), url=database_url) as call:
         yield call
 
 
@@ -118,10 +118,10 @@ def test_categories_in_the_order_of_the_file(shop: Desk) -> None:
     ]
 
 
-def test_products_by_the_page(file: Path) -> None:
+def test_products_by_the_page(file: Path, database_url: str) -> None:
     rows = "".join(f"P{at},Pipe {at} inch,piece,10,18,Pipes\n" for at in range(1, 21))
     file.write_text("sku,name,unit,price,tax_rate,category\n" + rows, encoding="utf-8")
-    with desk([catalog.module], CatalogSettings(file=file)) as shop:
+    with desk([catalog.module], CatalogSettings(file=file), url=database_url) as shop:
         first = shop.run("catalog.list", {"category": "Pipes"})
         assert [offer["sku"] for offer in first["products"]] == [f"P{at}" for at in range(1, 10)]
         assert (first["name"], first["page"], first["next"]) == ("Pipes", 1, [2])
@@ -155,8 +155,8 @@ def test_the_file_is_read_again_when_it_changed_and_only_then(shop: Desk, file: 
     assert shop.session.scalar(select(func.count()).select_from(ProductRow)) == 6
 
 
-def test_without_a_file_the_catalog_is_what_the_database_has(file: Path) -> None:
-    with desk([catalog.module], CatalogSettings()) as shop:
+def test_without_a_file_the_catalog_is_what_the_database_has(file: Path, database_url: str) -> None:
+    with desk([catalog.module], CatalogSettings(), url=database_url) as shop:
         assert match(shop, "cement x 1")[0]["status"] == "unknown"
         queries.import_file(shop.session, file, "INR", shop.clock.now())
         assert match(shop, "cement x 1")[0]["status"] == "ok"
@@ -167,7 +167,7 @@ def test_many_catalogs_in_one_process_stay_apart(file: Path) -> None:
         text = CSV.replace("340.00", f"{price}.00")
         file.write_text(text, encoding="utf-8")
         os.utime(file, ns=(price, price))
-        with desk([catalog.module], CatalogSettings(file=file)) as shop:
+        with desk([catalog.module], CatalogSettings(file=file), url="sqlite://") as shop:
             assert match(shop, "cement x 1")[0]["price"] == Money(Decimal(f"{price}.00"), "INR")
 
 
@@ -182,7 +182,8 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def refused(path: Path) -> str:
-    with desk([catalog.module], CatalogSettings(file=path)) as shop, pytest.raises(SettingsError) as wrong:
+    options = CatalogSettings(file=path)
+    with desk([catalog.module], options, url="sqlite://") as shop, pytest.raises(SettingsError) as wrong:
         match(shop, "cement")
     return str(wrong.value)
 
@@ -226,10 +227,12 @@ HEAD = "sku,name,unit,price,tax_rate\n"
         ),
     ],
 )
-def test_a_mistake_in_the_file_has_its_place_and_its_mend(tmp_path: Path, content: str, message: str) -> None:
+def test_a_mistake_in_the_file_has_its_place_and_its_mend(
+    tmp_path: Path, content: str, message: str, database_url: str
+) -> None:
     path = tmp_path / "c.csv"
     path.write_text(content, encoding="utf-8")
-    with desk([catalog.module], CatalogSettings(file=path)) as shop:
+    with desk([catalog.module], CatalogSettings(file=path), url=database_url) as shop:
         with pytest.raises(SettingsError) as wrong:
             match(shop, "cement")
         assert message in str(wrong.value)
@@ -250,17 +253,19 @@ def test_what_is_not_utf_8(tmp_path: Path) -> None:
     assert refused(path).endswith('c.csv:2: not UTF-8 (save it as "CSV UTF-8")')
 
 
-def test_a_spreadsheets_own_separators_blank_lines_and_byte_order_mark(tmp_path: Path) -> None:
+def test_a_spreadsheets_own_separators_blank_lines_and_byte_order_mark(
+    tmp_path: Path, database_url: str
+) -> None:
     path = tmp_path / "c.csv"
     path.write_text(
         "\ufeffSKU;Name;Unit;Price;Tax_rate\n\n;;;;\nA;Cement, grey;bag;10;18\n", encoding="utf-8"
     )
-    with desk([catalog.module], CatalogSettings(file=path)) as shop:
+    with desk([catalog.module], CatalogSettings(file=path), url=database_url) as shop:
         assert match(shop, "cement grey 5")[0]["status"] == "ok"
 
 
-def test_the_migrations_make_the_declared_tables() -> None:
-    database = migrated([catalog.module])
+def test_the_migrations_make_the_declared_tables(database_url: str) -> None:
+    database = migrated([catalog.module], database_url)
     try:
         found = [diff for diff in differences(database, [catalog.module]) if "catalog" in str(diff)]
     finally:

@@ -2,7 +2,6 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,8 +34,13 @@ LINE = {
 
 
 @pytest.fixture
-def shop() -> Iterator[Desk]:
-    with desk(MODULES, OrdersSettings(gst_state="27", round_off=True), InvoicesSettings(due_days=15)) as call:
+def shop(database_url: str) -> Iterator[Desk]:
+    with desk(
+        MODULES,
+        OrdersSettings(gst_state="27", round_off=True),
+        InvoicesSettings(due_days=15),
+        url=database_url,
+    ) as call:
         yield call
 
 
@@ -156,8 +160,8 @@ def test_sending_can_be_left_to_the_flow(shop: Desk) -> None:
     assert "Discount: -₹100.00" in shop.sent[0].text
 
 
-def test_a_roll_back_leaves_no_gap(tmp_path: Path) -> None:
-    database = migrated(MODULES, f"sqlite:///{tmp_path / 'shop.db'}")
+def test_a_roll_back_leaves_no_gap(shared_url: str) -> None:
+    database = migrated(MODULES, shared_url)
     try:
         given = []
         for keep in (True, False, True):
@@ -196,32 +200,18 @@ def race(databases: list[Database], times: int) -> list[int]:
     return sorted(kept)
 
 
-def test_two_connections_at_once_get_no_number_twice_and_leave_no_gap(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'shop.db'}"
-    migrated(MODULES, url).close()
-    databases = [Database(url), Database(url)]
+def test_connections_at_once_get_no_number_twice_and_leave_no_gap(shared_url: str) -> None:
+    migrated(MODULES, shared_url).close()
+    databases = [Database(shared_url) for _ in range(4)]
     try:
-        assert race(databases, 30) == list(range(1, 41))
+        assert race(databases, 15) == list(range(1, 41))
     finally:
         for database in databases:
             database.close()
 
 
-@pytest.mark.postgres
-def test_the_same_on_postgresql(postgres_url: str) -> None:
-    database = Database(postgres_url)
-    InvoiceCounterRow.__table__.create(database.engine)  # type: ignore[attr-defined]
-    others = [Database(postgres_url) for _ in range(4)]
-    try:
-        assert race(others, 15) == list(range(1, 41))
-    finally:
-        InvoiceCounterRow.__table__.drop(database.engine)  # type: ignore[attr-defined]
-        for each in (database, *others):
-            each.close()
-
-
-def test_the_migrations_make_the_declared_tables() -> None:
-    database = migrated(MODULES)
+def test_the_migrations_make_the_declared_tables(database_url: str) -> None:
+    database = migrated(MODULES, database_url)
     try:
         found = [diff for diff in differences(database, MODULES) if "invoices" in str(diff)]
     finally:

@@ -1,4 +1,4 @@
-"""The modules' tables: up and down again, and the same on PostgreSQL."""
+"""The modules' tables: up and down again, and what is written in them."""
 
 from importlib import import_module
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from pydantic import BaseModel
-from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from sqlalchemy import Connection, inspect
 
 from tests.modules.desk import ASHA, Desk, Hands, migrated
 from wabot.core.database import Database
@@ -22,9 +22,9 @@ SHOP = Path(__file__).parents[2] / "examples" / "merchant"
 
 
 @pytest.mark.parametrize("module", MODULES, ids=[module.name for module in MODULES])
-def test_a_downgrade_takes_away_what_the_upgrade_made(module: Module) -> None:
+def test_a_downgrade_takes_away_what_the_upgrade_made(module: Module, empty_url: str) -> None:
     revision = import_module(f"wabot.modules.{module.name}.migrations.versions.{module.name}_0001")
-    database = migrated([])
+    database = migrated([], empty_url)
     try:
         with database.connection() as connection, Operations.context(configured(connection)):
             before = set(inspect(connection).get_table_names())
@@ -42,20 +42,8 @@ def configured(connection: Connection) -> MigrationContext:
     return MigrationContext.configure(connection)
 
 
-@pytest.fixture
-def empty_postgres(postgres_url: str) -> str:
-    """A database of its own on the server."""
-    server: Engine = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(text("DROP DATABASE IF EXISTS module_tables"))
-        connection.execute(text("CREATE DATABASE module_tables"))
-    server.dispose()
-    return server.url.set(database="module_tables").render_as_string(hide_password=False)
-
-
-@pytest.mark.postgres
-def test_an_order_from_match_to_invoice_on_postgresql(empty_postgres: str) -> None:
-    database: Database = migrated(MODULES, empty_postgres)
+def test_an_order_from_match_to_invoice(empty_url: str) -> None:
+    database: Database = migrated(MODULES, empty_url)
     try:
         assert [found for found in differences(database, MODULES) if "_version" not in str(found)] == []
         options: dict[type[BaseModel], BaseModel] = {

@@ -38,8 +38,8 @@ def line(sku: str = "CEM", quantity: str | None = "100", **other: Any) -> dict[s
 
 
 @pytest.fixture
-def shop() -> Iterator[Desk]:
-    with desk([orders.module], MAHARASHTRA) as call:
+def shop(database_url: str) -> Iterator[Desk]:
+    with desk([orders.module], MAHARASHTRA, url=database_url) as call:
         yield call
 
 
@@ -83,8 +83,8 @@ def test_another_state_is_one_tax(shop: Desk) -> None:
     assert refusal(shop, "orders.quote", lines=[line()], place_of_supply="MH") == "place_of_supply"
 
 
-def test_without_gst_tax_is_one_sum_of_the_name_that_is_set() -> None:
-    with desk([orders.module], OrdersSettings(tax_name="VAT", round_off=True)) as shop:
+def test_without_gst_tax_is_one_sum_of_the_name_that_is_set(database_url: str) -> None:
+    with desk([orders.module], OrdersSettings(tax_name="VAT", round_off=True), url=database_url) as shop:
         order = quote(shop, line(quantity="1", price=inr("99.99")))
         assert [(x["name"], x["amount"]) for x in order["taxes"]] == [("VAT", inr("18.00"))]
         assert (order["round_off"], order["total"]) == (inr("0.01"), inr("118.00"))
@@ -135,8 +135,8 @@ def test_a_line_that_is_not_clear_is_refused(shop: Desk, wrong: dict[str, Any]) 
     assert refusal(shop, "orders.quote", lines=[line(), wrong]) == "unclear_line"
 
 
-def test_no_lines_and_too_many_are_refused() -> None:
-    with desk([orders.module], OrdersSettings(max_lines=2)) as shop:
+def test_no_lines_and_too_many_are_refused(database_url: str) -> None:
+    with desk([orders.module], OrdersSettings(max_lines=2), url=database_url) as shop:
         assert refusal(shop, "orders.quote", lines=[]) == "no_lines"
         quote(shop, line("A"), line("B"), line("A"))
         many = [line("A"), line("B"), line("C")]
@@ -249,8 +249,8 @@ def test_settings_know_the_codes_of_states() -> None:
         OrdersSettings(gst_state="MH")
 
 
-def test_the_migrations_make_the_declared_tables() -> None:
-    database = migrated([orders.module])
+def test_the_migrations_make_the_declared_tables(database_url: str) -> None:
+    database = migrated([orders.module], database_url)
     try:
         found = [diff for diff in differences(database, [orders.module]) if "orders" in str(diff)]
     finally:

@@ -15,12 +15,12 @@ def channel() -> FakeChannel:
 
 
 @pytest.fixture
-def build() -> Iterator[MakeRuntime]:
-    """`make_runtime`, closed afterwards."""
+def build(database_url: str) -> Iterator[MakeRuntime]:
+    """`make_runtime` on a fresh database, closed afterwards."""
     made: list[Runtime] = []
 
     def make(**parts: Any) -> Runtime:
-        made.append(make_runtime(**parts))
+        made.append(make_runtime(**{"database": database_url, **parts}))
         return made[-1]
 
     yield make
