@@ -22,6 +22,7 @@ def accept(database: Database, clock: Clock, ids: Ids, message: Inbound) -> int 
     if message.channel in RESERVED_CHANNELS:
         raise ConfigurationError(f'no channel may be called "{message.channel}"')
     now = clock.now()
+    crash_point("accept.before_insert")
     with database.transaction() as session:
         conversation_id = open_conversation(session, message.channel, message.recipient, message.sender, now)
         payload = message.model_dump(mode="json", exclude_defaults=True)

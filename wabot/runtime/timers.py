@@ -22,6 +22,9 @@ def fire_due(database: Database, clock: Clock, ids: Ids, limit: int = 100) -> li
             payload = {"name": f"timer.{row.name}", "key": row.key}
             insert_event(session, Origin.TIMER, str(row.id), row.conversation_id, payload, ids.new(), now)
             session.delete(row)
-        crash_point("timer.before_commit")
+        if rows:
+            crash_point("timer.before_commit")
         session.commit()
+    if rows:
+        crash_point("timer.after_commit")
     return [row.conversation_id for row in rows]
