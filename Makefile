@@ -10,11 +10,12 @@ BUILDERS := editables hatchling setuptools wheel
 MINIMUM_COVERAGE ?= 95
 BENCHMARKS = $(sort $(basename $(notdir $(filter-out %/__init__.py $(wildcard benchmarks/_*.py),$(wildcard benchmarks/*.py)))))
 
-.PHONY: help demo test check docs bench format upgrade clean
+.PHONY: help demo test soak check docs bench format upgrade clean
 
 help:
 	@echo "make demo     talk to the example shop; without a terminal, watch a scripted conversation"
 	@echo "make test     the whole test suite, with its coverage"
+	@echo "make soak     10,000 messages, a process killed every second, and what was lost of them"
 	@echo "make check    format, lint, types and layers"
 	@echo "make docs     the documentation, into site/"
 	@echo "make bench    the benchmarks, as JSON lines"
@@ -40,6 +41,10 @@ test: $(STAMP)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=$(MINIMUM_COVERAGE)
 	@$(BIN)/coverage json --quiet -o - | $(BIN)/python tests/branch_coverage.py $(MINIMUM_COVERAGE)
+
+SOAK ?=
+soak: $(STAMP)
+	@$(BIN)/python -m tests.soak $(SOAK)
 
 check: $(STAMP)
 	@$(BIN)/ruff format --check --quiet . || { echo "Some files want formatting: make format" >&2; $(BIN)/ruff format --check .; }

@@ -85,7 +85,7 @@ class Bots:
 
     def start(self, **changes: Any) -> Live:
         """A bot that lives by the real clock."""
-        here, there = PROCESSES.Pipe()
+        here, there = PROCESSES.Pipe(duplex=False)
         bot = replace(self.bot, **{"hours": None, **changes})
         process = PROCESSES.Process(target=bots.serve, args=(bot, there), daemon=True)
         process.start()
@@ -96,6 +96,13 @@ class Bots:
         finally:
             here.close()
         return self.live[-1]
+
+    def replace(self, live: Live) -> Live:
+        """Kill a bot, and start another in its place."""
+        self.live.remove(live)
+        live.kill()
+        live.process.close()
+        return self.start()
 
     def close(self) -> None:
         for live in self.live:
