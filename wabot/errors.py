@@ -14,10 +14,13 @@
     │   ├── StateError            stored state that doesn't fit the flow
     │   ├── UnknownName           a flow, command or text that isn't there at run time
     │   └── Rejected              a command refuses what it was asked, for a business reason
+    ├── EffectError               something outside the turn that failed; the flow is told
+    │   └── TryAgain              it failed for now
     ├── SendError                 a message that didn't go out
     │   ├── NotSent               refused before it left: safe to send again
     │   ├── Undeliverable         will never be accepted: don't send again
     │   └── SendUnknown           it may or may not have been accepted
+    ├── CircuitOpen               a call that isn't made, for too many before it failed
     ├── RecordError               the database can't be used as it is
     └── UsageError                a command line that can't be followed
 
@@ -117,6 +120,39 @@ class Rejected(TurnError):
         super().__init__(message)
 
 
+class EffectError(WabotError):
+    """It could not be done.
+
+    The flow gets `error.invoke.<id>` with `code`, a stable word for programs, `message`, and what
+    `details`, plain data, says besides.
+    """
+
+    def __init__(
+        self, message: str | None = None, *, code: str = "failed", details: dict[str, Any] | None = None
+    ) -> None:
+        self.code = code
+        self.details = details or {}
+        super().__init__(message)
+
+
+class TryAgain(EffectError):
+    """It could not be done now.
+
+    `after` is how many seconds to wait at least, where the other side has said so.
+    """
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        code: str = "failed",
+        details: dict[str, Any] | None = None,
+        after: float | None = None,
+    ) -> None:
+        self.after = after
+        super().__init__(message, code=code, details=details)
+
+
 class SendError(WabotError):
     """The message was not sent.
 
@@ -138,6 +174,10 @@ class Undeliverable(SendError):
 
 class SendUnknown(SendError):
     """Whether the provider took the message is not known."""
+
+
+class CircuitOpen(WabotError):
+    """What is called has failed too often, and is left alone for a while."""
 
 
 class RecordError(WabotError):

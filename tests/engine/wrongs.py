@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from wabot.core.module import Call, Module
+from wabot.core.module import Call, Module, Outside
 from wabot.engine.check import CheckOptions, check
 from wabot.engine.loader import load_flow, read_yaml
 from wabot.engine.texts import Texts
@@ -59,6 +59,12 @@ def find(arguments: Find, call: Call) -> list[str]:
     return [arguments.text][: arguments.limit]
 
 
+@demo.invoke("price")
+def price(arguments: Find, outside: Outside) -> Total:
+    """Ask another server what it costs."""
+    return Total(total=Decimal(arguments.limit))
+
+
 def wrong_flows() -> list[Path]:
     return sorted(path for path in FOLDER.glob("*.yaml") if path.name.count(".") == 1)
 
@@ -75,7 +81,7 @@ def findings(path: Path, options: CheckOptions | None = None) -> list[str]:
     spoken: Mapping[str, Any] = read_yaml(texts.read_text("utf-8"), texts.name)[0] if texts.exists() else {}
     try:
         sources = [load_flow(p.read_text("utf-8"), p.name) for p in reversed(others) if p.exists()]
-        found = check(sources, Texts(spoken), demo.commands, options=options)
+        found = check(sources, Texts(spoken), demo.commands, demo.invokes, options=options)
     except FlowError as error:
         found = list(error.problems)
     return [str(problem).removeprefix(f"{path.name}:") for problem in found]

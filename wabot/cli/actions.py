@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from wabot.bootstrap import find_modules, load_settings
 from wabot.cli.screen import compact, show, show_json, table
-from wabot.core.module import Command, bind
+from wabot.core.module import Command, Registry, bind
 from wabot.core.money import Money
 from wabot.engine import document as doc
 from wabot.engine.problems import did_you_mean
@@ -37,7 +37,7 @@ BUILT_IN: Mapping[str, tuple[type[BaseModel] | None, str]] = {
 
 def run(name: str | None, *, as_json: bool) -> None:
     """Print all actions, or those whose name is `name` or begins with it."""
-    found = list(described(commands_here()))
+    found = list(described(registry_here().commands))
     if name is not None:
         found = _chosen(found, name)
     if as_json:
@@ -48,17 +48,18 @@ def run(name: str | None, *, as_json: bool) -> None:
 
 
 def run_schema(output: Path | None) -> None:
-    text = json.dumps(json_schema(commands_here()), ensure_ascii=False, indent=2) + "\n"
+    here = registry_here()
+    text = json.dumps(json_schema(here.commands, here.invokes), ensure_ascii=False, indent=2) + "\n"
     if output:
         output.write_text(text, encoding="utf-8")
     else:
         print(text, end="")
 
 
-def commands_here() -> Mapping[str, Command]:
-    """The commands of the modules of the project here, or of all that are installed."""
+def registry_here() -> Registry:
+    """The modules of the project here, or all that are installed."""
     folder = project_of(Path())
-    return bind(find_modules(load_settings(folder).modules if folder else None)).commands
+    return bind(find_modules(load_settings(folder).modules if folder else None))
 
 
 def _chosen(actions: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:

@@ -106,9 +106,13 @@ class Report:
         others, _ = _read(beside)
         self.problems.update(failed)
         texts = Texts.load(settings.text_directories, default=settings.locale, display=display)
-        commands = bind(find_modules(settings.modules)).commands
+        known = bind(find_modules(settings.modules))
         found = check(
-            [*sources, *others], texts, commands, options=CheckOptions(locales=settings.all_locales)
+            [*sources, *others],
+            texts,
+            known.commands,
+            known.invokes,
+            options=CheckOptions(locales=settings.all_locales),
         )
         hidden = {source.file for source in others}
         self.problems.update(

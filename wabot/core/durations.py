@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)(ms|s|m|h|d|w)")
@@ -38,5 +38,9 @@ def _read(value: Any) -> Any:
     return parse_duration(value) if isinstance(value, str) else value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_read)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_read),
+    WithJsonSchema({"type": "string", "description": "A length of time, like 90s, 30m or 1h."}),
+]
 """A field of a model, written like 30s, 10m, 1h."""

@@ -50,6 +50,20 @@ class SecretName(BaseModel):
     secret: str
 
 
+def _header_value(value: Any) -> str | SecretName:
+    if isinstance(value, SecretName):
+        return value
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, dict) and set(value) == {"secret"} and isinstance(value["secret"], str):
+        return SecretName(secret=value["secret"])
+    raise ValueError("a header is text, or {secret: <its name in the settings>}")
+
+
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[Any, AfterValidator(_header_value)]
+
+
 class HttpRequest(BaseModel):
     """The arguments of an `http` invoke. `timeout` is for all of it, redirects included."""
 
@@ -59,13 +73,11 @@ class HttpRequest(BaseModel):
     method: Annotated[
         Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"], BeforeValidator(_upper)
     ] = "GET"
-    headers: dict[Annotated[str, AfterValidator(_header_name)], str | int | SecretName] = Field(
-        default_factory=dict
-    )
+    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
     query: dict[str, Any] = Field(default_factory=dict)
     json_: Any = Field(alias="json", default=None)
     body: str | None = None
-    timeout: Annotated[Duration, Field(gt=timedelta())] = TIMEOUT
+    timeout: Annotated[Duration, Field(gt=timedelta(), json_schema_extra={"default": "10s"})] = TIMEOUT
     retry: bool | None = None
 
     @model_validator(mode="after")

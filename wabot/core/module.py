@@ -7,10 +7,10 @@ and what the checker knows; its handlers run inside the turn that emitted the ev
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol, get_type_hints
+from typing import Any, Protocol, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
@@ -101,12 +101,72 @@ class Command:
 
     def run(self, arguments: Mapping[str, Any], call: Call) -> Any:
         """The handler's result as plain data. Raises TurnError for arguments that don't fit."""
-        try:
-            values = self.model.model_validate(dict(arguments))
-        except ValidationError as error:
-            reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise TurnError(f"{self.name}: {reasons}") from error
-        return plain(self.handler(values, call))
+        return plain(self.handler(_values(self.name, self.model, arguments), call))
+
+
+def _values(name: str, model: type[BaseModel], arguments: Mapping[str, Any]) -> BaseModel:
+    try:
+        return model.model_validate(dict(arguments))
+    except ValidationError as error:
+        reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise TurnError(f"{name}: {reasons}") from error
+
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What an invoke may use: no turn and no transaction is open while it runs.
+
+    `key` is the same each time this effect is tried, and no other effect's: give it to whoever can tell
+    by it that something was done before. `attempt` counts from 1. `sections` are the modules' settings.
+    """
+
+    key: str
+    clock: Clock
+    attempt: int = 1
+    contact: Contact | None = None
+    conversation_id: int | None = None
+    sections: Mapping[type[BaseModel], BaseModel] = field(default_factory=dict)
+
+    def settings(self, model: type[Settings]) -> Settings:
+        """The settings of the module that declared `model` as its own."""
+        found = self.sections.get(model)
+        if not isinstance(found, model):
+            raise ConfigurationError(
+                f"no module of this app has {model.__name__} as its settings",
+                hint="give it to Module(settings=…)",
+            )
+        return found
+
+
+InvokeHandler = Callable[[Any, Outside], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Invoke:
+    """Something that a module does outside of turns, for a flow's `invoke`: `call: <module>.<name>`.
+
+    `lease` is longer than the handler ever takes: after it another worker takes the effect for lost and
+    runs it anew. `tries` bounds how often it is tried.
+    """
+
+    name: str
+    model: type[BaseModel]
+    handler: InvokeHandler
+    summary: str
+    returns: Any = None
+    lease: timedelta = timedelta(minutes=2)
+    tries: int = 4
+
+    def run(self, arguments: Mapping[str, Any], outside: Outside) -> Any:
+        """The handler's result as plain data. Raises TurnError for arguments that don't fit."""
+        return plain(self.handler(_values(self.name, self.model, arguments), outside))
+
+    def repeats(self, arguments: Mapping[str, Any]) -> bool:
+        """A handler is run again where whoever ran it was killed; `Outside.key` lets it see to once."""
+        return True
 
 
 def plain(value: Any) -> Any:
@@ -123,7 +183,7 @@ def plain(value: Any) -> Any:
 
 @dataclass(slots=True)
 class Module:
-    """A named collection of commands, event handlers, settings and tables.
+    """A named collection of commands, invokes, event handlers, settings and tables.
 
     `settings` is the pydantic model of the module's own section of the settings; `migrations` the
     folder of its Alembic revisions, whose branch label is the module's name.
@@ -133,6 +193,7 @@ class Module:
     settings: type[BaseModel] | None = None
     migrations: Path | None = None
     commands: dict[str, Command] = field(default_factory=dict)
+    invokes: dict[str, Invoke] = field(default_factory=dict)
     handlers: dict[str, list[EventHandler]] = field(default_factory=dict)
     bound: bool = False
 
@@ -146,11 +207,30 @@ class Module:
         def register(handler: Handler) -> Handler:
             self._still_open(name)
             full = f"{self.name}.{name}"
-            if full in self.commands:
-                raise DuplicateName(f'the command "{full}" is registered twice')
+            self._still_free(full)
             model, returns = _signature(full, handler)
             summary = inspect.getdoc(handler) or ""
             self.commands[full] = Command(full, model, handler, summary.split("\n\n")[0], returns)
+            return handler
+
+        return register
+
+    def invoke(
+        self, name: str, *, lease: timedelta = timedelta(minutes=2), tries: int = 4
+    ) -> Callable[[InvokeHandler], InvokeHandler]:
+        """Register a handler `(arguments: Model, outside: Outside) -> result` as `<module>.<name>`.
+
+        It runs outside of turns, in a worker. It raises EffectError or Rejected where it fails for good;
+        TryAgain, or an OSError such as a lost connection, where it may work later.
+        """
+
+        def register(handler: InvokeHandler) -> InvokeHandler:
+            self._still_open(name)
+            full = f"{self.name}.{name}"
+            self._still_free(full)
+            model, returns = _signature(full, handler)
+            summary = (inspect.getdoc(handler) or "").split("\n\n")[0]
+            self.invokes[full] = Invoke(full, model, handler, summary, returns, lease, tries)
             return handler
 
         return register
@@ -165,12 +245,18 @@ class Module:
 
         return register
 
+    def _still_free(self, full: str) -> None:
+        if full in self.commands:
+            raise DuplicateName(f'the command "{full}" is registered twice')
+        if full in self.invokes:
+            raise DuplicateName(f'the invoke "{full}" is registered twice')
+
     def _still_open(self, what: str) -> None:
         if self.bound:
             raise Frozen(f'the module "{self.name}" is bound: "{what}" comes too late')
 
 
-def _signature(name: str, handler: Handler) -> tuple[type[BaseModel], Any]:
+def _signature(name: str, handler: Handler | InvokeHandler) -> tuple[type[BaseModel], Any]:
     hints = get_type_hints(handler)
     first = next(iter(inspect.signature(handler).parameters), "")
     model = hints.get(first)
@@ -186,6 +272,7 @@ class Registry:
     modules: Mapping[str, Module]
     commands: Mapping[str, Command]
     handlers: Mapping[str, tuple[EventHandler, ...]]
+    invokes: Mapping[str, Invoke]
 
     def command(self, name: str) -> Command:
         try:
@@ -209,4 +296,5 @@ def bind(modules: Iterable[Module]) -> Registry:
         modules=MappingProxyType(named),
         commands=MappingProxyType({n: c for m in named.values() for n, c in m.commands.items()}),
         handlers=MappingProxyType({event: tuple(listeners) for event, listeners in handlers.items()}),
+        invokes=MappingProxyType({n: i for m in named.values() for n, i in m.invokes.items()}),
     )

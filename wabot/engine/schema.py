@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from wabot.core.http import HttpRequest
 from wabot.engine import document
 from wabot.engine import shortforms as short
 from wabot.engine.check.flow import CommandInfo
@@ -20,8 +21,11 @@ _NOTHING: Schema = {"type": "null"}
 _ANY_COMMAND = "^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)+$"
 
 
-def json_schema(commands: Mapping[str, CommandInfo] | None = None) -> Schema:
-    """The schema (2020-12) of a flow. With `commands`, theirs are the only actions besides the language's."""
+def json_schema(
+    commands: Mapping[str, CommandInfo] | None = None, invokes: Mapping[str, CommandInfo] | None = None
+) -> Schema:
+    """The schema (2020-12) of a flow. With `commands`, theirs are the only actions besides the language's,
+    and the arguments of `http` are known; with `invokes`, theirs are the only ones to call."""
     made = document.FlowDocument.model_json_schema(schema_generator=_Generator)
     definitions = made["$defs"]
     # In python-statemachine's list form a variable has its name in `id`, and `content` for a default.
@@ -29,6 +33,11 @@ def json_schema(commands: Mapping[str, CommandInfo] | None = None) -> Schema:
     states = definitions["FlowDocument"]["properties"]["states"]
     definitions["FlowDocument"]["properties"]["states"] = {**states["anyOf"][0], "minProperties": 1}
     definitions["CommandAction"] = _any_command() if commands is None else _commands(commands, definitions)
+    invoke = definitions["Invoke"]["properties"]
+    if commands is not None:
+        invoke["http"] = _arguments("http", HttpRequest, definitions)
+    if invokes is not None:
+        invoke["call"] = {"enum": [*sorted(invokes), None]}
     return {"$schema": DRAFT, "title": "A flow of wabot", **made}
 
 

@@ -64,13 +64,14 @@ def check(
     sources: Sequence[Source],
     texts: Texts | None = None,
     commands: Mapping[str, CommandInfo] | None = None,
+    invokes: Mapping[str, CommandInfo] | None = None,
     *,
     options: CheckOptions | None = None,
 ) -> list[Problem]:
     """All findings in these flows and their texts, in the order of files and lines.
 
-    `commands` are those of all modules. A flow that none of the findings of severity `error` speaks
-    of is one that runs.
+    `commands` and `invokes` are those of all modules. A flow that none of the findings of severity
+    `error` speaks of is one that runs.
     """
     spoken = texts or Texts()
     names = frozenset(source.flow for source in sources)
@@ -79,7 +80,8 @@ def check(
     found = [*spoken.problems, *said.plurals(spoken), *_duplicates(sources)]
     for source in sources:
         begun = frozenset(given.get(source.flow, ()))
-        flow = Flow(source, spoken, commands or {}, names, options or CheckOptions(), given=begun)
+        around = options or CheckOptions()
+        flow = Flow(source, spoken, commands or {}, names, around, given=begun, outside=invokes)
         found += _check_flow(flow, sandbox)
     return sorted(set(found), key=lambda problem: (problem.place, problem.code, problem.message))
 

@@ -1,11 +1,13 @@
 """Rules on actions and invokes: they exist, and their arguments are what they take."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from wabot.core.durations import parse_duration
+from wabot.core.http import HttpRequest
 from wabot.engine.actions import SCXML_EVENTS
 from wabot.engine.check.flow import CommandInfo, Flow
 from wabot.engine.document import (
@@ -23,6 +25,18 @@ from wabot.engine.expressions.source import is_template
 from wabot.engine.names import Node
 from wabot.engine.problems import Path, Place, Problem, did_you_mean
 from wabot.engine.shape import Walk, described, fields, shape_problem
+
+
+@dataclass(frozen=True, slots=True)
+class _Http:
+    """What an `http` invoke takes."""
+
+    name: str = "http"
+    model: type[BaseModel] = HttpRequest
+    returns: Any = None
+
+
+HTTP = _Http()
 
 
 def has_template(data: Any) -> bool:
@@ -144,10 +158,21 @@ def _invoke(flow: Flow, node: Node, path: Path, invoke: Invoke) -> Iterator[Prob
     if invoke.content is not None and not isinstance(invoke.content, FlowDocument):
         message = "the content of an invoke is a flow, not an expression"
         yield flow.problem("unsupported", (*path, "content"), message)
-    if invoke.http is not None and not invoke.http.get("url"):
-        yield flow.problem("bad-invoke", (*path, "http"), "the http invoke has no url", key=True)
+    if invoke.http is not None:
+        yield from _arguments(flow, HTTP, invoke.http, (*path, "http"))
     if invoke.call is not None:
-        yield from _command(flow, invoke.call, invoke.with_, (*path, "with"))
+        yield from _call(flow, invoke.call, invoke.with_, path)
+
+
+def _call(flow: Flow, name: str, arguments: dict[str, Any], path: Path) -> Iterator[Problem]:
+    info = flow.outside.get(name)
+    if info is not None:
+        yield from _arguments(flow, info, arguments, (*path, "with") if arguments else (*path, "call"))
+        return
+    hint = did_you_mean(name, flow.outside)
+    if name in flow.commands:
+        hint = "it is a command: write it as an action, under enter or on"
+    yield flow.problem("unknown-action", (*path, "call"), f'no module has the invoke "{name}"', hint)
 
 
 _INTERNAL = ("#_internal", "internal")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class CommandInfo(Protocol):
-    """What the checker knows of a module's command; `wabot.core.module.Command` is one."""
+    """What the checker knows of a module's command or invoke: `core.module.Command`, `core.module.Invoke`."""
 
     @property
     def name(self) -> str: ...
@@ -123,7 +123,7 @@ class Flow:
     """A flow and what is known around it: the project's texts, commands and other flows.
 
     A flow written inside an invoke is one of its own, whose paths begin at `base`. `given` are the
-    variables that other flows set when they begin this one.
+    variables that other flows set when they begin this one, `outside` what modules do outside of turns.
     """
 
     def __init__(
@@ -135,6 +135,7 @@ class Flow:
         options: CheckOptions,
         base: Path = (),
         given: frozenset[str] = frozenset(),
+        outside: Mapping[str, CommandInfo] | None = None,
     ) -> None:
         self.source = source
         self.document: FlowDocument = source.document
@@ -145,6 +146,7 @@ class Flow:
         self.options = options
         self.base = base
         self.given = given
+        self.outside = outside or {}
         self.uses: list[Use] = []
         self.constant_guards: dict[str, bool] = {}
 
@@ -230,7 +232,9 @@ class Flow:
                 source = replace(self.source, document=document, tree=Tree.of(document))
                 base = (*self.base, *path, "content")
                 given = frozenset((*invoke.with_, *(param.name for param in invoke.params)))
-                yield Flow(source, self.texts, self.commands, self.flows, self.options, base, given)
+                yield Flow(
+                    source, self.texts, self.commands, self.flows, self.options, base, given, self.outside
+                )
 
     def reaches(self, node: Node) -> list[Edge]:
         """The transitions that may be taken while `node` is active: its own and its ancestors'."""

@@ -1,0 +1,193 @@
+"""One request and its answer, over a connection of its own to an address that was checked before."""
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from types import TracebackType
+from typing import Self
+
+from urllib3 import HTTPHeaderDict
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import DecodeError, HTTPError
+from urllib3.exceptions import TimeoutError as TimeoutException
+from urllib3.response import HTTPResponse
+
+from wabot.adapters.http.target import Target
+from wabot.errors import EffectError
+
+ADDRESSES = 3
+"""How many addresses of a host are tried before it counts as unreachable."""
+HEADER_BYTES = 16 * 1024
+_CHUNK = 16 * 1024
+_ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
+
+Now = Callable[[], float]
+
+
+class Trouble(Exception):
+    """The other side, or the way there, doesn't work now. `sent`: the request may have been taken."""
+
+    def __init__(self, code: str, message: str, *, sent: bool = True) -> None:
+        self.code, self.message, self.sent = code, message, sent
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent: `headers` are complete but for those of the connection."""
+
+    method: str
+    headers: Mapping[str, str]
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Deadline:
+    """Cuts a connection's line when the time is up, however slowly its bytes come."""
+
+    def __init__(self, seconds: float, now: Now = time.monotonic) -> None:
+        self._now = now
+        self._end = now() + seconds
+        self._line: socket.socket | None = None
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+        self.over = False
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+
+    @property
+    def left(self) -> float:
+        """Seconds, never none: a socket would take that for not waiting at all."""
+        return max(self._end - self._now(), 0.001)
+
+    def watch(self, line: socket.socket | None) -> None:
+        with self._lock:
+            self._line = line
+            if self.over:
+                self._shut()
+
+    def _cut(self) -> None:
+        with self._lock:
+            self.over = True
+            self._shut()
+
+    def _shut(self) -> None:
+        if self._line is not None:
+            try:
+                # Past the TLS layer, which another thread is using.
+                socket.socket.shutdown(self._line, socket.SHUT_RDWR)
+            except OSError:
+                return  # It is closed already.
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """`context` is for TLS; `max_bytes` is the most that an answer's body may have."""
+
+    max_bytes: int
+    context: ssl.SSLContext = field(default_factory=ssl.create_default_context)
+
+    def run(self, target: Target, addresses: list[str], message: Message, deadline: Deadline) -> Reply:
+        """Raises Trouble, or EffectError where the answer can't be used."""
+        line = self._connect(target, addresses, deadline)
+        connection = HTTPConnection(target.host, target.port, timeout=deadline.left)
+        connection.sock = line
+        try:
+            return self._talk(connection, target, message, deadline)
+        except (OSError, HTTPException, HTTPError) as error:
+            if deadline.over or isinstance(error, TimeoutError | TimeoutException):
+                raise _late() from error
+            if isinstance(error, DecodeError):
+                raise EffectError("the answer can't be unpacked", code="encoding") from error
+            raise Trouble("connection", f"the line broke: {type(error).__name__}") from error
+        finally:
+            deadline.watch(None)
+            connection.close()
+
+    def _connect(self, target: Target, addresses: list[str], deadline: Deadline) -> socket.socket:
+        for address in addresses[:ADDRESSES]:
+            try:
+                return self._line(target, address, deadline)
+            except ssl.SSLCertVerificationError as error:
+                message = f"the certificate is not that of {target.host}, or not trusted"
+                raise EffectError(message, code="certificate") from error
+            except OSError as error:
+                if deadline.over or isinstance(error, TimeoutError):
+                    raise _late(sent=False) from error
+        raise Trouble("connection", "the host can't be reached", sent=False)
+
+    def _line(self, target: Target, address: str, deadline: Deadline) -> socket.socket:
+        """A socket to this very address: no name is resolved here, and no proxy asked."""
+        line = socket.create_connection((address, target.port), timeout=deadline.left)
+        deadline.watch(line)
+        if target.scheme == "http":
+            return line
+        try:
+            secure = self.context.wrap_socket(line, server_hostname=target.host)
+        except BaseException:
+            line.close()
+            raise
+        deadline.watch(secure)
+        return secure
+
+    def _talk(
+        self, connection: HTTPConnection, target: Target, message: Message, deadline: Deadline
+    ) -> Reply:
+        connection.request(
+            message.method,
+            target.path,
+            body=message.body,
+            headers={"Host": target.authority, "Accept-Encoding": "identity", **message.headers},
+            preload_content=False,
+        )
+        response = connection.getresponse()
+        headers = _headers(response.headers)
+        if 300 <= response.status < 400 and "location" in headers:
+            body = b""
+        else:
+            body = self._body(response, headers)
+        if deadline.over:
+            raise _late()
+        return Reply(response.status, headers, body)
+
+    def _body(self, response: HTTPResponse, headers: Mapping[str, str]) -> bytes:
+        if headers.get("content-encoding", "").strip().lower() not in _ENCODINGS:
+            raise EffectError("the answer is packed in a way that wasn't asked for", code="encoding")
+        body = b""
+        while chunk := response.read(_CHUNK, decode_content=True):
+            body += chunk
+            if len(body) > self.max_bytes:
+                raise EffectError(f"the answer has more than {self.max_bytes} bytes", code="too_large")
+        return body
+
+
+def _headers(given: HTTPHeaderDict) -> dict[str, str]:
+    """By lower-case names; several of one name are one, with commas between."""
+    headers: dict[str, str] = {}
+    for name, value in given.items():
+        headers[name.lower()] = value
+    if sum(len(name) + len(value) for name, value in headers.items()) > HEADER_BYTES:
+        raise EffectError(f"the answer's headers have more than {HEADER_BYTES} bytes", code="too_large")
+    return headers
+
+
+def _late(*, sent: bool = True) -> Trouble:
+    return Trouble("timeout", "there was no answer in time", sent=sent)
