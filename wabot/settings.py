@@ -31,6 +31,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariable
 
+from wabot.core.database import Pool
 from wabot.core.durations import parse_duration
 from wabot.engine.problems import did_you_mean
 from wabot.errors import SettingsError
@@ -101,6 +102,23 @@ class RuntimeSettings(BaseModel):
     patience: Duration = timedelta(seconds=2)
 
 
+class PoolSettings(BaseModel):
+    """`[pool]`: the connections of one process to the database; see `core.database.Pool`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: int = Field(default=5, ge=1, le=1000)
+    overflow: int = Field(default=5, ge=0, le=1000)
+    timeout: Duration = timedelta(seconds=10)
+    lock: Duration = timedelta(seconds=10)
+    idle: Duration = timedelta(seconds=60)
+    busy: Duration = timedelta(seconds=15)
+
+    @property
+    def pool(self) -> Pool:
+        return Pool(**dict(self))
+
+
 class Settings(BaseSettings):
     """Made in code it takes what it is given and nothing else; `load_settings` reads file and environment.
 
@@ -130,6 +148,7 @@ class Settings(BaseSettings):
     log_key: SecretStr | None = None
     business: BusinessSettings = Field(default_factory=BusinessSettings)
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
+    pool: PoolSettings = Field(default_factory=PoolSettings)
     sections: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @classmethod

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from wabot.core.database import Base, BigId, Database, ExactDecimal, JsonText, UtcDateTime
+from wabot.core.database import Base, BigId, Database, ExactDecimal, JsonText, Pool, UtcDateTime
 from wabot.core.migrate import VERSION_TABLE, differences, pending, upgrade
 from wabot.core.module import Module
 from wabot.core.money import Money
@@ -128,9 +128,8 @@ def test_a_transaction_locks_from_its_first_statement(file: Database) -> None:
     assert order == ["first", "second"]
 
 
-def test_a_database_that_stays_locked_is_named(file: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wabot.core.database.BUSY_SECONDS", 0)
-    impatient = Database(str(file.url))
+def test_a_database_that_stays_locked_is_named(file: Database) -> None:
+    impatient = Database(str(file.url), Pool(busy=timedelta()))
     try:
         with file.transaction() as session:
             session.execute(text("select 1"))

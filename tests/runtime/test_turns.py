@@ -284,6 +284,7 @@ def test_the_log_has_no_phone_and_no_words(
     runtime = build(channel=channel)
     with caplog.at_level(logging.INFO, logger="wabot"):
         runtime.hear("say the secret word")
+        runtime.sweep().drain()
         runtime.hear("say before; boom the secret word")
         runtime.sweep().drain()
     lines = [json.loads(record.getMessage()) for record in caplog.records]

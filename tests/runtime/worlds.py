@@ -9,7 +9,7 @@ from wabot.core.database import Database
 from wabot.core.messages import Button, Inbound, Outbound
 from wabot.core.migrate import upgrade
 from wabot.core.module import Module, bind
-from wabot.core.ports import Channel
+from wabot.core.ports import Channel, Ids
 from wabot.engine.effects import CancelInvoke, CancelTimer, Effect, Log, Say, StartInvoke, StartTimer
 from wabot.engine.state import Frame, State
 from wabot.engine.step import Context, Event, Step
@@ -127,6 +127,7 @@ def make_runtime(
     database: str = "sqlite://",
     texts: Texts | None = None,
     decide: Decide | None = None,
+    ids: Ids | None = None,
 ) -> Runtime:
     clock = ManualClock()
     record = Database(database)
@@ -134,7 +135,7 @@ def make_runtime(
     world = World(
         database=record,
         clock=clock,
-        ids=SequentialIds(),
+        ids=ids or SequentialIds(),
         registry=bind(modules),
         engine=Obedient(),
         texts=texts or Texts(),

@@ -105,7 +105,7 @@ class App:
         sections = read_sections(settings, registry)
         library = self._checked_library(registry)
         flow = starting_flow(settings, library)
-        database = Database(settings.database_url)
+        database = Database(settings.database_url, settings.pool.pool)
         try:
             prepare(database, self._modules)
             key = settings.log_key.get_secret_value().encode() if settings.log_key else secrets.token_bytes()

@@ -8,10 +8,12 @@ A module declares its tables on `Base`. A transaction rolls back unless its bloc
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,7 +33,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -39,7 +41,6 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from wabot.core.json import dumps, loads
 from wabot.errors import RecordError
 
-BUSY_SECONDS = 15
 _WRITES = "wabot_writes"
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
@@ -121,6 +122,25 @@ class Base(DeclarativeBase):
 
 
 Row = TypeVar("Row", bound=Base)
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """How many connections one process keeps to a server, and how long what may be waited for.
+
+    `size` are kept, `overflow` more opened when needed. `timeout` is for a free connection, `lock` for a
+    row that another holds. A transaction that stands still for `idle` is ended by the server: a process
+    that was stopped in the middle of a turn keeps its conversation locked no longer. SQLite has `busy`
+    alone: how long to wait for the write lock.
+    """
+
+    size: int = 5
+    overflow: int = 5
+    timeout: timedelta = timedelta(seconds=10)
+    lock: timedelta = timedelta(seconds=10)
+    idle: timedelta = timedelta(seconds=60)
+    busy: timedelta = timedelta(seconds=15)
 
 
 class Database:
@@ -130,15 +150,18 @@ class Database:
     that can't be used.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, pool: Pool | None = None) -> None:
         self.url = _parsed(url)
         self.in_memory = self.url.get_backend_name() == "sqlite" and self.url.database in (
             None,
             "",
             ":memory:",
         )
-        self.engine = _engine(self.url, self.in_memory)
+        self.engine = _engine(self.url, self.in_memory, pool or Pool())
         self._writer = self.engine.execution_options(**{_WRITES: True})
+        self._reader = self.engine
+        if self.url.get_backend_name() == "postgresql":
+            self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ")
         # One connection serves every thread of a database in memory, so its transactions take turns.
         self._turns = threading.Lock() if self.in_memory else None
         self._holder: int | None = None
@@ -152,7 +175,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that sees one snapshot and keeps nobody waiting."""
-        with self._session(self.engine) as session:
+        with self._session(self._reader) as session:
             yield session
 
     @contextmanager
@@ -161,6 +184,18 @@ class Database:
         with ExitStack() as stack:
             self._enter(stack)
             yield stack.enter_context(self._writer.begin())
+
+    def again(self, work: Callable[[], Result]) -> Result:
+        """What `work` gives; run anew, once, where the connection had gone, as after the server restarted.
+
+        For work whose transaction may be repeated, and where nobody else would.
+        """
+        try:
+            return work()
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            return work()
 
     def close(self) -> None:
         self.engine.dispose()
@@ -205,25 +240,40 @@ def _parsed(url: str) -> URL:
     return parsed
 
 
-def _engine(url: URL, in_memory: bool) -> Engine:
+def _engine(url: URL, in_memory: bool, pool: Pool) -> Engine:
     if url.get_backend_name() != "sqlite":
-        try:
-            return create_engine(url)
-        except ModuleNotFoundError as error:
-            raise RecordError(
-                f"the driver {error.name} for this database isn't installed",
-                hint='pip install "wabot[postgres]"',
-            ) from error
-        except ArgumentError as error:
-            raise RecordError(f"no such kind of database: {url.drivername}") from error
+        return _server_engine(url, pool)
     if in_memory:
         engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
     else:
         _folder_exists(Path(url.database or ""))
         engine = create_engine(url)
-    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "connect", partial(_prepare_sqlite, pool.busy))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _server_engine(url: URL, pool: Pool) -> Engine:
+    sizes = {
+        "pool_size": pool.size,
+        "max_overflow": pool.overflow,
+        "pool_timeout": pool.timeout.total_seconds(),
+    }
+    arguments = {}
+    if url.get_backend_name() == "postgresql":
+        given = url.query.get("options", "")
+        waits = {"lock_timeout": pool.lock, "idle_in_transaction_session_timeout": pool.idle}
+        ours = [f"-c {name}={round(wait.total_seconds() * 1000)}" for name, wait in waits.items()]
+        arguments["options"] = " ".join([*ours, *([given] if isinstance(given, str) else given)]).strip()
+    try:
+        return create_engine(url, connect_args=arguments, **sizes)
+    except ModuleNotFoundError as error:
+        raise RecordError(
+            f"the driver {error.name} for this database isn't installed",
+            hint='pip install "wabot[postgres]"',
+        ) from error
+    except ArgumentError as error:
+        raise RecordError(f"no such kind of database: {url.drivername}") from error
 
 
 def _folder_exists(file: Path) -> None:
@@ -231,12 +281,12 @@ def _folder_exists(file: Path) -> None:
         raise RecordError(f"the folder {file.parent} for the database isn't there", hint="make it first")
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
+def _prepare_sqlite(busy: timedelta, connection: Any, _record: object) -> None:
     """FULL and not NORMAL: the webhook answers 200 once the message is committed, and the provider
     won't send it again, so a commit must outlive a power cut and not only a killed process."""
     # The driver's own transactions begin late and without a lock: ours begin in `_begin_sqlite`.
     connection.isolation_level = None
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    connection.execute(f"PRAGMA busy_timeout = {round(busy.total_seconds() * 1000)}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")

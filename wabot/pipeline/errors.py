@@ -2,6 +2,8 @@
 
 import traceback
 
+from sqlalchemy.exc import DBAPIError
+
 from wabot.core.database import lock
 from wabot.core.log import describe, get_logger
 from wabot.core.messages import Outbound
@@ -27,13 +29,17 @@ def make_errors(world: World) -> Middleware:
         try:
             call_next()
         except Exception as error:
-            if turn.received is None:
-                raise  # Nothing was taken, so there is nothing to park: the database itself failed.
+            if turn.received is None or _lost_connection(error):
+                raise  # The database itself failed, and that is no fault of the event.
             turn.error = error
             turn.step = None
             turn.outcome = _record(world, turn, turn.received, error)
 
     return errors
+
+
+def _lost_connection(error: Exception) -> bool:
+    return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 def _record(world: World, turn: Turn, received: Received, error: Exception) -> Outcome:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Table, select
+from sqlalchemy import ColumnElement, Table, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -21,31 +21,57 @@ def accept(database: Database, clock: Clock, ids: Ids, message: Inbound) -> int 
     """Commit this message and give its conversation's id; None where it was accepted before."""
     if message.channel in RESERVED_CHANNELS:
         raise ConfigurationError(f'no channel may be called "{message.channel}"')
-    now = clock.now()
+    return database.again(lambda: _accept(database, clock.now(), ids.new(), message))
+
+
+def _accept(database: Database, now: datetime, correlation: str, message: Inbound) -> int | None:
+    payload = message.model_dump(mode="json", exclude_defaults=True)
+    row = _row(message.channel, message.event_id, 0, Origin.MESSAGE, payload, correlation, now)
     crash_point("accept.before_insert")
     with database.transaction() as session:
-        conversation_id = open_conversation(session, message.channel, message.recipient, message.sender, now)
-        payload = message.model_dump(mode="json", exclude_defaults=True)
-        row = _row(
-            message.channel, message.event_id, conversation_id, Origin.MESSAGE, payload, ids.new(), now
-        )
-        if not _insert_once(session, InboundRow, row):
-            return None
+        conversation_id = _insert_where_open(session, message, row)
+        if conversation_id is None:
+            # The contact's first message, or one that was accepted before.
+            conversation_id = open_conversation(
+                session, message.channel, message.recipient, message.sender, now
+            )
+            if not _insert_once(session, InboundRow, {**row, "conversation_id": conversation_id}):
+                return None
         crash_point("accept.before_commit")
         session.commit()
     crash_point("accept.after_commit")
     return conversation_id
 
 
+def _insert_where_open(session: Session, message: Inbound, row: dict[str, Any]) -> int | None:
+    """Insert into the conversation that is there, by one statement; None where nothing was inserted."""
+    table = cast("Table", InboundRow.__table__)
+    values = {**row, "conversation_id": ConversationRow.id}
+    columns = [
+        value if name == "conversation_id" else bindparam(name, value, type_=table.c[name].type)
+        for name, value in values.items()
+    ]
+    source = select(*columns).where(*_between(message.channel, message.recipient, message.sender))
+    statement = _insert(session, table).from_select(list(values), source)
+    found = session.connection().execute(
+        statement.on_conflict_do_nothing().returning(table.c.conversation_id)
+    )
+    return found.scalar()
+
+
+def _between(channel: str, sender: str, phone: str) -> tuple[ColumnElement[bool], ...]:
+    """The conversation of this contact with our `sender`."""
+    return (
+        ContactRow.id == ConversationRow.contact_id,
+        ConversationRow.channel == channel,
+        ConversationRow.sender == sender,
+        ContactRow.phone == phone,
+    )
+
+
 def open_conversation(session: Session, channel: str, sender: str, phone: str, now: datetime) -> int:
     """The id of the conversation between our `sender` and this number; made where there is none yet."""
-    query = (
-        select(ConversationRow.id)
-        .join(ContactRow, ContactRow.id == ConversationRow.contact_id)
-        .where(
-            ConversationRow.channel == channel, ConversationRow.sender == sender, ContactRow.phone == phone
-        )
-    )
+    query = select(ConversationRow.id).where(*_between(channel, sender, phone))
     found = session.scalar(query)
     if found is not None:
         return found
@@ -101,7 +127,11 @@ def _row(
 
 def _insert_once(session: Session, model: type[Base], values: dict[str, Any]) -> bool:
     """Insert unless a unique constraint says that it is there; whether it was inserted."""
-    build = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     table = cast("Table", model.__table__)
-    statement = build(table).values(values).on_conflict_do_nothing().returning(table.c.id)
+    statement = _insert(session, table).values(values).on_conflict_do_nothing().returning(table.c.id)
     return session.connection().execute(statement).first() is not None
+
+
+def _insert(session: Session, table: Table) -> sqlite.Insert | postgresql.Insert:
+    build = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    return build(table)

@@ -75,18 +75,26 @@ class Sweep:
         return total
 
     def once(self, stop: Stop = lambda: False, patience: timedelta = timedelta()) -> Drained:
-        """Fire due timers, give each conversation with something to do one turn, send what is due.
+        """Fire due timers, take turns with the events that wait longest, send what is due.
 
-        Events younger than `patience` are left to whoever was rung for them.
+        What another process has in hand is passed over. Events younger than `patience` are left to
+        whoever was rung for them.
         """
         world, done = self._world, Drained()
         fired = fire_due(world.database, world.clock, world.ids)
         done.timers = len(fired)
-        overdue = due_conversations(world.database, world.clock.now() - patience)
-        for conversation_id in dict.fromkeys([*fired, *overdue]):
+        for conversation_id in dict.fromkeys(fired):
             if stop():
                 return done
-            _count(done, _TURNS.get(self._turn(conversation_id)))
+            _count(done, _TURNS.get(self._run(Turn(conversation_id))))
+        until = world.clock.now() - patience
+        for _ in range(BATCH):
+            if stop():
+                return done
+            outcome = self._run(Turn(until=until))
+            if outcome is Outcome.IDLE:
+                break
+            _count(done, _TURNS.get(outcome))
         done.add(self.send(stop))
         return done
 
@@ -94,7 +102,7 @@ class Sweep:
         """Turns of this conversation, until nothing waits in it or one of its events must be tried again."""
         done = Drained()
         while not stop():
-            outcome = self._turn(conversation_id)
+            outcome = self._run(Turn(conversation_id))
             _count(done, _TURNS.get(outcome))
             if outcome not in (Outcome.DONE, Outcome.FAILED):
                 break
@@ -103,12 +111,11 @@ class Sweep:
     def send(self, stop: Stop = lambda: False) -> Drained:
         """Send what is due, of all conversations."""
         done = Drained()
-        while not stop() and (outcome := self._sender.send_next()) is not None:
+        for outcome in self._sender.send_due(BATCH, stop):
             _count(done, _SENDS[outcome])
         return done
 
-    def _turn(self, conversation_id: int) -> Outcome:
-        turn = Turn(conversation_id)
+    def _run(self, turn: Turn) -> Outcome:
         self._pipeline.run(turn)
         return turn.outcome
 
@@ -116,18 +123,6 @@ class Sweep:
 def _count(done: Drained, name: str | None) -> None:
     if name:
         setattr(done, name, getattr(done, name) + 1)
-
-
-def due_conversations(database: Database, now: datetime) -> list[int]:
-    """The conversations whose events wait longest."""
-    query = (
-        select(InboundRow.conversation_id)
-        .where(InboundRow.due_at <= now)
-        .order_by(InboundRow.due_at, InboundRow.id)
-        .limit(BATCH)
-    )
-    with database.reading() as session:
-        return list(dict.fromkeys(session.scalars(query)))
 
 
 def next_due(database: Database) -> datetime | None:
