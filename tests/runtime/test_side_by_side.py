@@ -75,13 +75,11 @@ def test_another_conversation_goes_on_and_this_one_is_passed_over(server: Runtim
     server.hear("say other", phone=OTHER)
 
     def meanwhile() -> None:
-        turn = Turn()
-        assert taken(server, turn) is Outcome.DONE
-        assert turn.conversation_id == 2
-        assert taken(server, Turn()) is Outcome.IDLE
+        assert taken(server, Turn(1, wait=False)) is Outcome.IDLE
+        assert server.sweep().drain().turns == 1
 
     assert while_in_hand(server, gate, meanwhile) is Outcome.DONE
-    assert taken(server, Turn()) is Outcome.DONE
+    assert taken(server, Turn(1, wait=False)) is Outcome.DONE
     said = [row.message["text"] for row in queries.outbox(server.world.database, 1)]
     assert said == ["slow", "next"]
 
@@ -124,7 +122,7 @@ def test_a_worker_that_was_rung_waits_for_the_turn_before(server: Runtime, gate:
         waiting: list[Future[Outcome]] = []
         assert while_in_hand(server, gate, meanwhile) is Outcome.DONE
         assert waiting[0].result(20) is Outcome.DONE
-    assert taken(server, Turn()) is Outcome.IDLE
+    assert taken(server, Turn(1)) is Outcome.IDLE
 
 
 @pytest.mark.postgres

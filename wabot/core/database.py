@@ -219,14 +219,16 @@ class Database:
         self._holder = None
 
 
-def lock(session: Session, model: type[Row], id: int) -> Row | None:
-    """The row, held until the transaction ends, as the database has it now.
+def lock(session: Session, model: type[Row], id: int, *, wait: bool = True) -> Row | None:
+    """The row, held until the transaction ends, as the database has it now; without `wait` None where
+    another transaction holds it.
 
     It is `FOR NO KEY UPDATE`: a row that refers to this one may be inserted meanwhile, so a webhook
     waits for no turn. On SQLite the transaction itself holds the only write lock (`BEGIN IMMEDIATE`),
     and SQLAlchemy leaves the clause out.
     """
-    query = select(model).where(model.__mapper__.primary_key[0] == id).with_for_update(key_share=True)
+    query = select(model).where(model.__mapper__.primary_key[0] == id)
+    query = query.with_for_update(key_share=True, skip_locked=not wait)
     return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
 
 

@@ -3,13 +3,12 @@
 import json
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 import structlog
-from sqlalchemy import Select, bindparam, exists, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
 
-from wabot.core.database import UtcDateTime, lock
+from wabot.core.database import lock
 from wabot.core.faults import crash_point
 from wabot.core.messages import Inbound
 from wabot.core.module import Contact
@@ -20,40 +19,14 @@ from wabot.pipeline.compose import CallNext, Middleware
 from wabot.pipeline.turn import Outcome, Received, Turn, Work
 from wabot.pipeline.world import World
 
-_Events = Select[InboundRow, ConversationRow, ContactRow]
-
-
-def _events() -> _Events:
-    """The first open event of each conversation, with its contact.
-
-    The contact is locked with the conversation, before anything else is: so two turns with one contact,
-    each in a conversation of its own, don't wait for each other in a ring.
-    """
-    earlier = aliased(InboundRow)
-    waits = exists().where(
-        earlier.conversation_id == InboundRow.conversation_id,
-        earlier.due_at.is_not(None),
-        earlier.id < InboundRow.id,
-    )
-    return (
-        select(InboundRow, ConversationRow, ContactRow)
-        .join(ConversationRow, ConversationRow.id == InboundRow.conversation_id)
-        .join(ContactRow, ContactRow.id == ConversationRow.contact_id)
-        .where(InboundRow.due_at.is_not(None), ~waits)
-        .limit(1)
-    )
-
-
-_TAKE = (
-    _events()
-    .where(InboundRow.conversation_id == bindparam("conversation"))
+_OLDEST = (
+    select(InboundRow, ContactRow)
+    .join(ConversationRow, ConversationRow.id == InboundRow.conversation_id)
+    .join(ContactRow, ContactRow.id == ConversationRow.contact_id)
+    .where(InboundRow.conversation_id == bindparam("id"), InboundRow.due_at.is_not(None))
+    .order_by(InboundRow.id)
+    .limit(1)
     .with_for_update(of=ContactRow, key_share=True)
-)
-_PICK = (
-    _events()
-    .where(InboundRow.due_at <= bindparam("until", type_=UtcDateTime))
-    .order_by(InboundRow.due_at, InboundRow.id)
-    .with_for_update(of=[InboundRow, ConversationRow, ContactRow], skip_locked=True, key_share=True)
 )
 
 
@@ -63,17 +36,15 @@ def make_session(world: World) -> Middleware:
     def session(turn: Turn, call_next: CallNext) -> None:
         with world.database.transaction() as db:
             now = world.clock.now()
-            found = _take(db, turn.conversation_id) if turn.conversation_id else _pick(db, turn.until or now)
-            if found is None:
+            conversation = lock(db, ConversationRow, turn.conversation_id, wait=turn.wait)
+            found = oldest(db, conversation) if conversation is not None else None
+            if conversation is None or found is None:
                 return
-            row, conversation, contact = found
-            turn.conversation_id = conversation.id
+            row, contact = found
             # First without its event: so that one that can't be read can be parked.
             turn.received = received = _received(row)
             turn.received = received = replace(received, event=_event(row))
-            structlog.contextvars.bind_contextvars(
-                conversation=conversation.id, correlation=received.correlation
-            )
+            structlog.contextvars.bind_contextvars(correlation=received.correlation)
             _greet(conversation, contact, received)
             turn.begin(Work(db, conversation, None, now), received, _contact(contact, world.business.locale))
             try:
@@ -90,28 +61,15 @@ def make_session(world: World) -> Middleware:
     return session
 
 
-Taken = tuple[InboundRow, ConversationRow, ContactRow]
+def oldest(session: Session, conversation: ConversationRow) -> tuple[InboundRow, ContactRow] | None:
+    """The conversation's next event, and its contact: read once the conversation is locked.
 
-
-def _take(session: Session, conversation_id: int) -> Taken | None:
-    """The oldest event of this conversation, once no other process has it in hand.
-
-    In two steps: a statement that waits for a lock still sees the events of before it waited.
+    Read by a statement of its own: one that waits for a lock still sees the events of before it waited.
+    The contact is locked before anything else is: so two turns with one contact, each in a conversation
+    of its own, don't wait for each other in a ring.
     """
-    if lock(session, ConversationRow, conversation_id) is None:
-        return None
-    return _first(session, _TAKE, {"conversation": conversation_id})
-
-
-def _pick(session: Session, until: datetime) -> Taken | None:
-    """The oldest event due by `until` of all conversations that nobody has in hand: by one statement, and
-    passing over what is locked, so that workers never queue up behind each other."""
-    return _first(session, _PICK, {"until": until})
-
-
-def _first(session: Session, query: _Events, values: dict[str, Any]) -> Taken | None:
-    found = session.execute(query, values).first()
-    return (found[0], found[1], found[2]) if found else None
+    found = session.execute(_OLDEST, {"id": conversation.id}).first()
+    return (found[0], found[1]) if found else None
 
 
 def _received(row: InboundRow) -> Received:

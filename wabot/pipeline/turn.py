@@ -92,20 +92,18 @@ class Turn:
 
     `received` and `contact` are there from the session middleware inwards, and stay after it. `step`
     is the engine's, once the flow has run; set `trace` before that to have its trace filled.
-    `locale` is the contact's. Without a `conversation_id` the session picks the one whose event has
-    waited longest, of those due by `until`, and passes over what another process has in hand.
+    `locale` is the contact's. A turn that doesn't `wait` is idle where another process has the
+    conversation in hand.
     """
 
     __slots__ = (
         "_work", "contact", "conversation_id", "error", "locale", "outcome", "received", "step", "trace",
-        "until",
+        "wait",
     )  # fmt: skip
 
-    def __init__(
-        self, conversation_id: int = 0, *, until: datetime | None = None, trace: bool = False
-    ) -> None:
+    def __init__(self, conversation_id: int, *, wait: bool = True, trace: bool = False) -> None:
         self.conversation_id = conversation_id
-        self.until = until
+        self.wait = wait
         self.trace = trace
         self.outcome = Outcome.IDLE
         self.received: Received | None = None

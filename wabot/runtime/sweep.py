@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from random import shuffle
 from typing import Protocol
 
 from sqlalchemy import func, select
@@ -75,7 +76,7 @@ class Sweep:
         return total
 
     def once(self, stop: Stop = lambda: False, patience: timedelta = timedelta()) -> Drained:
-        """Fire due timers, take turns with the events that wait longest, send what is due.
+        """Fire due timers, give each conversation with something to do one turn, send what is due.
 
         What another process has in hand is passed over. Events younger than `patience` are left to
         whoever was rung for them.
@@ -83,18 +84,16 @@ class Sweep:
         world, done = self._world, Drained()
         fired = fire_due(world.database, world.clock, world.ids)
         done.timers = len(fired)
-        for conversation_id in dict.fromkeys(fired):
+        overdue = due_conversations(world.database, world.clock.now() - patience)
+        waiting = list(dict.fromkeys([*fired, *overdue]))
+        while waiting:
             if stop():
                 return done
-            _count(done, _TURNS.get(self._run(Turn(conversation_id))))
-        until = world.clock.now() - patience
-        for _ in range(BATCH):
-            if stop():
-                return done
-            outcome = self._run(Turn(until=until))
-            if outcome is Outcome.IDLE:
-                break
+            outcome = self._run(Turn(waiting.pop(0), wait=False))
             _count(done, _TURNS.get(outcome))
+            if outcome is Outcome.IDLE:
+                # Another worker goes through the same conversations: look for work elsewhere.
+                shuffle(waiting)
         done.add(self.send(stop))
         return done
 
@@ -123,6 +122,18 @@ class Sweep:
 def _count(done: Drained, name: str | None) -> None:
     if name:
         setattr(done, name, getattr(done, name) + 1)
+
+
+def due_conversations(database: Database, now: datetime) -> list[int]:
+    """The conversations whose events wait longest."""
+    query = (
+        select(InboundRow.conversation_id)
+        .where(InboundRow.due_at <= now)
+        .order_by(InboundRow.due_at, InboundRow.id)
+        .limit(BATCH)
+    )
+    with database.reading() as session:
+        return list(dict.fromkeys(session.scalars(query)))
 
 
 def next_due(database: Database) -> datetime | None:
