@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 from typing import Any
 
 from wabot.adapters.channels.console import ConsoleChannel
@@ -14,7 +15,7 @@ from wabot.engine.problems import did_you_mean
 from wabot.errors import ConfigurationError, SettingsError
 from wabot.settings import FILE, Settings, load_settings
 
-__all__ = ["GROUP", "build", "configure_logging", "find_modules", "load_settings"]
+__all__ = ["GROUP", "build", "configure_logging", "find_modules", "import_queue", "load_settings"]
 
 GROUP = "wabot.modules"
 """The entry points under which packages offer modules."""
@@ -23,7 +24,20 @@ GROUP = "wabot.modules"
 def build(settings: Settings, **overrides: Any) -> App:
     """An app of these settings, not bound yet. `overrides` are arguments of `App` instead of ours."""
     parts: dict[str, Any] = {"modules": find_modules(settings.modules), "channel": ConsoleChannel()}
+    if settings.redis_url and "doorbell" not in overrides:
+        parts["doorbell"] = import_queue().RqDoorbell(settings.redis_url)
     return App(settings, **{**parts, **overrides})
+
+
+def import_queue() -> ModuleType:
+    """The adapter of RQ. Raises ConfigurationError where it isn't installed."""
+    try:
+        from wabot.adapters import queue
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"{error.name} isn't installed", hint='pip install "wabot[redis]"'
+        ) from error
+    return queue
 
 
 def find_modules(names: Iterable[str] | None = None) -> list[Module]:

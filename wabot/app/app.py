@@ -31,6 +31,7 @@ from wabot.pipeline import (
 from wabot.pipeline.call import OpenCall
 from wabot.runtime import Drained, Sender, SendPolicy, Sweep, Sweeper, accept, finish, next_due, queries
 from wabot.runtime.accept import RESERVED_CHANNELS
+from wabot.runtime.backlog import Upcoming, upcoming
 from wabot.runtime.queries import ConversationView
 from wabot.runtime.sweep import Stop
 from wabot.runtime.timers import fire_due
@@ -200,6 +201,10 @@ class App:
     def next_due(self) -> datetime | None:
         """When there is something to do next, or was already; None where nothing waits."""
         return next_due(self.database)
+
+    def upcoming(self, until: datetime) -> Upcoming:
+        """When timers and messages that wait now come due, up to then."""
+        return upcoming(self.database, self.clock.now(), until)
 
     def run(self, command: str, arguments: Mapping[str, Any], *, phone: str | None = None) -> Any:
         """Run a module's command outside of any conversation, in a transaction of its own.

@@ -25,7 +25,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON value for pro
 Out = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.", metavar="FILE")]
 
 ProjectOption = Annotated[
-    Path | None, typer.Option("--project", help="The project; without it the one here.", show_default=False)
+    Path | None,
+    typer.Option(
+        "--project", envvar="WABOT_PROJECT", help="The project; without it the one here.", show_default=False
+    ),
 ]
 
 
@@ -234,7 +237,10 @@ def graph(
 @app.command(name="run", rich_help_panel=RUN)
 def run_(
     project: Annotated[
-        Path | None, typer.Argument(help="The project; without it the one here.", show_default=False)
+        Path | None,
+        typer.Argument(
+            envvar="WABOT_PROJECT", help="The project; without it the one here.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Run the project in this process until it is stopped: turns, timers, effects and sending.
@@ -245,6 +251,56 @@ def run_(
     from wabot.cli.run import run
 
     run(project)
+
+
+@app.command(rich_help_panel=RUN)
+def worker(
+    project: ProjectOption = None,
+    queues: Annotated[
+        str, typer.Option(help="What it does, the most urgent first.")
+    ] = "inbound,transactional,bulk",
+    processes: Annotated[int, typer.Option(min=1, help="How many work side by side.")] = 1,
+    burst: Annotated[bool, typer.Option("--burst", help="End when there is nothing left to do.")] = False,
+) -> None:
+    """Work beside others on one database: turns, timers and sending, as jobs of RQ ask for them.
+
+    SIGTERM or Ctrl-C stops it when the turn in hand is finished.
+
+    \b
+    wabot worker
+    wabot worker --processes 4
+    wabot worker --queues transactional,bulk
+    """
+    from wabot.cli.worker import run
+
+    run(project, queues, processes, burst=burst)
+
+
+@app.command(rich_help_panel=RUN)
+def scheduler(project: ProjectOption = None) -> None:
+    """Call a worker when a timer or a delayed message comes due.
+
+    Workers find them without it too, only a little later.
+
+    \b
+    wabot scheduler
+    """
+    from wabot.cli.worker import run_scheduler
+
+    run_scheduler(project)
+
+
+@app.command(rich_help_panel=RUN)
+def status(project: ProjectOption = None, as_json: Json = False) -> None:
+    """Show what waits, since when, what failed, and who works.
+
+    \b
+    wabot status
+    wabot status --json
+    """
+    from wabot.cli.status import run
+
+    run(project, as_json=as_json)
 
 
 @database.command()

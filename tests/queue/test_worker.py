@@ -1,0 +1,179 @@
+"""Real processes: one accepts, others work; and any of them, or Redis, may be gone at any moment."""
+
+import os
+import signal
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from rq import Queue
+
+from tests import servers
+from tests.queue import slow
+from tests.queue.conftest import Deploy
+from tests.queue.deployment import redis_in, until
+from wabot.core.faults import CRASH_AT
+
+pytestmark = pytest.mark.redis
+
+
+def test_one_process_accepts_and_another_answers(deploy: Deploy, redis: Redis, redis_url: str) -> None:
+    shop = deploy(redis_url, WABOT_RUNTIME__SWEEP="30s", WABOT_RUNTIME__PATIENCE="30s")
+    worker = shop.start("worker")
+    for phone in ("+911", "+912", "+913"):
+        shop.hear("Hi", phone)
+    until(lambda: shop.settled(3))
+    assert worker.stop() == 0
+    assert worker.said.count("Welcome") == 3
+    assert worker.said.endswith("Stopped.\n")
+    assert "Traceback" not in worker.said
+
+
+@pytest.mark.postgres
+def test_two_processes_work_on_postgres(
+    deploy: Deploy, redis: Redis, redis_url: str, migrated_postgres: str
+) -> None:
+    shop = deploy(redis_url, migrated_postgres)
+    parent = shop.start("worker", "--processes", "2")
+    for number in range(10):
+        shop.hear("Hi", f"+91{number}")
+        shop.hear("Asha", f"+91{number}")
+    until(lambda: shop.settled(20))
+    assert parent.stop() == 0
+    assert parent.said.count("Welcome") == 10
+    assert "Traceback" not in parent.said
+
+
+def test_a_job_that_is_lost_costs_seconds(deploy: Deploy, redis: Redis, redis_url: str) -> None:
+    shop = deploy(redis_url)
+    conversation = shop.hear("Hi")
+    (job,) = Queue("inbound", connection=redis).jobs
+    assert job.args == (conversation,)
+    job.delete()
+    shop.start("worker")
+    until(lambda: shop.settled(1))
+    redis.flushall()
+    shop.hear("Asha")
+    redis.flushall()
+    until(lambda: shop.settled(2))
+    shop.hear("x", "+912")
+    until(lambda: shop.settled(3))
+
+
+def test_redis_may_stop_and_come_back(deploy: Deploy) -> None:
+    with servers.folder() as home:
+        with redis_in(home) as url:
+            shop = deploy(url)
+            worker = shop.start("worker")
+            shop.hear("Hi")
+            until(lambda: shop.settled(1))
+        shop.hear("Asha")
+        until(lambda: shop.settled(2))
+        with redis_in(home), closing(Redis.from_url(url)) as client:
+            until(lambda: bool(client.smembers("rq:workers")))
+            shop.hear("Hi", "+912")
+            until(lambda: shop.settled(3))
+            assert worker.stop() == 0
+    assert "Traceback" not in worker.said
+
+
+def test_a_worker_stops_while_redis_is_away(deploy: Deploy) -> None:
+    shop = deploy("unix:///nowhere/redis.sock")
+    worker = shop.start("worker")
+    shop.hear("Hi")
+    until(lambda: shop.settled(1))
+    assert worker.stop() == 0
+
+
+@pytest.mark.parametrize("crash_at", ["turn.before_commit", "turn.after_commit", "send.after_claim"])
+def test_a_killed_worker_is_made_good_by_another(
+    deploy: Deploy, redis: Redis, redis_url: str, crash_at: str
+) -> None:
+    shop = deploy(redis_url, WABOT_RUNTIME__LEASE="0.5s", WABOT_RUNTIME__GRACE="0.1s")
+    doomed = shop.start("worker", **{CRASH_AT: crash_at})
+    shop.hear("Hi")
+    assert doomed.wait() == -signal.SIGKILL
+    shop.start("worker")
+    until(lambda: shop.settled(1))
+
+
+def test_a_worker_killed_between_the_pop_and_the_turn_loses_nothing(
+    deploy: Deploy, redis: Redis, redis_url: str
+) -> None:
+    shop = deploy(redis_url)
+    shop.hear("Hi")
+    assert redis.lpop("rq:queue:inbound"), "as a worker does, that is killed then"
+    shop.start("worker")
+    until(lambda: shop.settled(1))
+
+
+@pytest.mark.parametrize("kind", ["worker", "run"])
+def test_the_turn_in_hand_is_finished_before_it_stops(
+    tmp_path: Path, redis: Redis, redis_url: str, kind: str
+) -> None:
+    with (
+        closing(slow.start(tmp_path, redis_url, kind)) as process,
+        slow.make(tmp_path, redis_url).bind() as app,
+    ):
+        app.accept(slow.HELLO)
+        app.accept(slow.ANOTHER)
+        until((tmp_path / slow.BEGUN).exists)
+        process.tell(signal.SIGTERM)
+        (tmp_path / slow.GO).touch()
+        assert process.wait() == 0
+        conversation = app.conversation(slow.HELLO.sender)
+        assert conversation is not None
+        assert [event.status for event in app.events(conversation.id)] == ["done", "pending"]
+
+
+def test_a_second_signal_ends_it_in_the_middle_of_a_turn(
+    tmp_path: Path, redis: Redis, redis_url: str
+) -> None:
+    with (
+        closing(slow.start(tmp_path, redis_url, "worker")) as process,
+        slow.make(tmp_path, redis_url).bind() as app,
+    ):
+        app.accept(slow.HELLO)
+        until((tmp_path / slow.BEGUN).exists)
+        process.tell(signal.SIGTERM)
+        # RQ takes a second one within a second for the same one, told twice.
+        until(lambda: process.ended_by(signal.SIGTERM))
+        assert process.wait() == 1
+        (conversation,) = app.conversations()
+        assert [event.status for event in app.events(conversation.id)] == ["pending"]
+        (tmp_path / slow.GO).touch()
+        app.drain()
+        assert [event.status for event in app.events(conversation.id)] == ["done"]
+
+
+def test_a_parent_replaces_a_child_that_was_killed_and_ends_them_all(
+    deploy: Deploy, redis: Redis, redis_url: str
+) -> None:
+    shop = deploy(redis_url)
+    parent = shop.start("worker", "--processes", "2")
+    until(lambda: len(children(parent.pid)) == 2 and parent.said.count("Ctrl-C") == 2)
+    first = children(parent.pid)
+    os.kill(first[0], signal.SIGKILL)
+    until(lambda: "was killed by SIGKILL" in parent.said and len(children(parent.pid)) == 2)
+    assert children(parent.pid) != first
+    shop.hear("Hi")
+    until(lambda: shop.settled(1))
+    until(lambda: parent.said.count("Ctrl-C") == 3)
+    kept = children(parent.pid)
+    assert parent.stop() == 0
+    assert not any(Path(f"/proc/{pid}").exists() for pid in kept)
+
+
+def test_children_end_when_their_parent_is_killed(deploy: Deploy, redis: Redis, redis_url: str) -> None:
+    shop = deploy(redis_url)
+    parent = shop.start("worker", "--processes", "2")
+    until(lambda: parent.said.count("Ctrl-C") == 2)
+    orphans = children(parent.pid)
+    parent.kill()
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in orphans))
+
+
+def children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return sorted(map(int, text.split()))

@@ -1,0 +1,40 @@
+"""An app that writes down what it was asked to do."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from wabot.runtime import Drained
+
+Stop = Callable[[], bool]
+
+
+class FakeWorks:
+    """`does` is called with what is asked, before it is done."""
+
+    def __init__(self, does: Callable[[str], object] = lambda _: None) -> None:
+        self.asked: list[str] = []
+        self.does = does
+        self.waiting = {17}
+        self.fired: list[list[int]] = []
+
+    def serve(self, conversation_id: int, stop: Stop = lambda: False) -> Drained:
+        self._ask(f"serve {conversation_id}")
+        turns = int(conversation_id in self.waiting)
+        self.waiting.discard(conversation_id)
+        return Drained(turns=turns)
+
+    def send(self, stop: Stop = lambda: False) -> Drained:
+        self._ask("send")
+        return Drained(sent=1)
+
+    def fire_timers(self) -> list[int]:
+        self._ask("timers")
+        return self.fired.pop() if self.fired else []
+
+    def drain(self, stop: Stop = lambda: False, patience: timedelta = timedelta()) -> Drained:
+        self._ask("drain")
+        return Drained()
+
+    def _ask(self, what: str) -> None:
+        self.asked.append(what)
+        self.does(what)

@@ -1,0 +1,104 @@
+"""`wabot status`: what waits and since when, what failed, who works."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wabot.bootstrap import find_modules, import_queue
+from wabot.cli.run import settings_here
+from wabot.cli.screen import counted, show, show_json, table
+from wabot.core.database import Database
+from wabot.core.migrate import pending
+from wabot.core.ports import SystemClock
+from wabot.errors import RecordError
+from wabot.runtime.backlog import Backlog, Waiting, backlog
+from wabot.settings import Settings
+
+if TYPE_CHECKING:
+    from wabot.adapters.queue import RqStatus
+
+TABLES = ("inbound", "outbox", "timers", "effects")
+
+
+def run(project: Path | None, *, as_json: bool) -> None:
+    """Look at the database, and at Redis where the settings name one. Neither is changed."""
+    settings = settings_here(project)
+    now = SystemClock().now()
+    record = _backlog(settings, now)
+    queue = import_queue().status(settings.redis_url) if settings.redis_url else None
+    if as_json:
+        show_json(_as_json(record, queue, now, with_redis=settings.redis_url is not None))
+        return
+    show(*_record_lines(record, now))
+    if settings.redis_url is None:
+        show("", "No Redis in the settings: the process that accepts does the work.")
+    elif queue is None:
+        show("", "Redis can't be reached: each worker finds the work in the database by itself.")
+    else:
+        show("", *_queue_lines(queue, now))
+
+
+def _backlog(settings: Settings, now: datetime) -> Backlog:
+    with closing(Database(settings.database_url)) as database:
+        if behind := pending(database, find_modules(settings.modules)):
+            raise RecordError(
+                f"the database's tables of {', '.join(behind)} are not up to date", hint="wabot db upgrade"
+            )
+        return backlog(database, now)
+
+
+def _as_json(record: Backlog, queue: "RqStatus | None", now: datetime, *, with_redis: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {"at": now, **asdict(record)}
+    for name in TABLES:
+        shown[name]["age_seconds"] = _age(shown[name]["oldest"], now)
+    if not with_redis:
+        return {**shown, "redis": None}
+    return {**shown, "redis": {"reachable": queue is not None, **(asdict(queue) if queue else {})}}
+
+
+def _record_lines(record: Backlog, now: datetime) -> Iterator[Any]:
+    rows = [_row(name, getattr(record, name), now) for name in TABLES]
+    columns = {"": "bold", "due": "", "oldest": "", "later": "", "failed": ""}
+    yield from table(rows, columns)
+    if record.unknown:
+        yield f"{counted(record.unknown, 'message')} may or may not have been sent; nobody will know."
+
+
+def _row(name: str, waiting: Waiting, now: datetime) -> tuple[str, ...]:
+    age = _age(waiting.oldest, now)
+    since = "-" if age is None else f"{timedelta(seconds=round(age))} ago"
+    return (name, str(waiting.due), since, str(waiting.later), str(waiting.failed))
+
+
+def _age(moment: datetime | None, now: datetime) -> float | None:
+    return None if moment is None else max(0.0, (now - moment).total_seconds())
+
+
+def _queue_lines(queue: "RqStatus", now: datetime) -> Iterator[Any]:
+    columns = {"queue": "bold", "waiting": "", "running": "", "retrying": "", "failed": ""}
+    rows = [
+        (each.name, *map(str, (each.waiting, each.running, each.retrying, each.failed)))
+        for each in queue.queues
+    ]
+    yield from table(rows, columns)
+    yield ""
+    if queue.workers:
+        heads = {"worker": "bold", "queues": "", "state": "", "heard": "", "jobs": "", "failed": ""}
+        yield from table([_worker_row(worker, now) for worker in queue.workers], heads)
+    else:
+        yield "No worker is at work."
+    yield f"The scheduler {'runs' if queue.scheduler else 'does not run'}."
+    if queue.failures:
+        yield ""
+        failures = [(failure.job, failure.queue, failure.error) for failure in queue.failures]
+        yield from table(failures, {"failed job": "bold", "queue": "", "error": ""})
+
+
+def _worker_row(worker: Any, now: datetime) -> tuple[str, ...]:
+    age = _age(worker.heard_at, now)
+    heard = "-" if age is None else f"{round(age)} s ago"
+    place = f"{worker.host}:{worker.pid}"
+    return (place, ",".join(worker.queues), worker.state, heard, str(worker.done), str(worker.failed))

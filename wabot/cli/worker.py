@@ -1,0 +1,82 @@
+"""`wabot worker` and `wabot scheduler`: the processes of a deployment with Redis."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from wabot.bootstrap import build, configure_logging, import_queue
+from wabot.cli.run import settings_here
+from wabot.cli.supervisor import PARENT, Supervisor, follow_parent
+from wabot.engine.problems import did_you_mean
+from wabot.errors import UsageError
+from wabot.settings import Settings
+from wabot.testing.places import display
+
+
+def run(project: Path | None, queues: str, processes: int, *, burst: bool) -> None:
+    """Work in this process, or keep `processes` children that do."""
+    settings = settings_here(project)
+    url = _redis_url(settings, "wabot run needs none, and does all work in one process")
+    names = _queues(queues)
+    if processes > 1:
+        raise SystemExit(_children(settings, names, processes, burst=burst))
+    follow_parent()
+    configure_logging(settings)
+    with build(settings).bind() as app:
+        say(f"{display(settings.directory)}: a worker for {', '.join(names)}; Ctrl-C stops it.")
+        import_queue().work(
+            url,
+            app,
+            names,
+            burst=burst,
+            sweep=settings.runtime.sweep,
+            patience=settings.runtime.patience,
+        )
+    say("Stopped.")
+
+
+def run_scheduler(project: Path | None) -> None:
+    """Ring in time until SIGTERM or Ctrl-C."""
+    settings = settings_here(project)
+    url = _redis_url(settings, "without it wabot run finds what is due by itself")
+    configure_logging(settings)
+    with build(settings).bind() as app:
+        say(f"{display(settings.directory)}: the scheduler; Ctrl-C stops it.")
+        import_queue().schedule(url, app, app.clock)
+    say("Stopped.")
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _children(settings: Settings, queues: Sequence[str], processes: int, *, burst: bool) -> int:
+    command = [sys.executable, "-m", "wabot", "worker", "--queues", ",".join(queues)]
+    command += ["--project", str(settings.directory.absolute())]
+    if burst:
+        command.append("--burst")
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(command, env={**os.environ, PARENT: str(os.getpid())})  # noqa: S603 - our own
+
+    return Supervisor(start, processes, once=burst, say=say).run()
+
+
+def _redis_url(settings: Settings, instead: str) -> str:
+    if settings.redis_url is None:
+        raise UsageError("there is no Redis in the settings", hint=f'redis = "redis://…", or {instead}')
+    return settings.redis_url
+
+
+def _queues(queues: str) -> list[str]:
+    known = import_queue().QUEUES
+    names = [name.strip() for name in queues.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
+            raise UsageError(f'there is no queue "{name}"', hint=hint)
+    if not names:
+        raise UsageError("which queues?", hint=f"--queues {','.join(known)}")
+    return list(dict.fromkeys(names))
