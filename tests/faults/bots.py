@@ -20,7 +20,7 @@ from wabot.app import App
 from wabot.bootstrap import build, load_settings
 from wabot.core.faults import CRASH_AT, at_crash_points
 from wabot.core.messages import Inbound, Outbound
-from wabot.core.module import Call, Module
+from wabot.core.module import Call, Module, Outside
 from wabot.core.ports import Clock, SystemClock
 from wabot.core.tables import ContactRow
 from wabot.engine.loader import load_flow
@@ -29,7 +29,7 @@ from wabot.settings import PoolSettings, RuntimeSettings, Settings
 from wabot.testing import ManualClock, ProviderChannel, ProviderLookupChannel
 
 MERCHANT = Path(__file__).parents[2] / "examples/merchant"
-OURS, PHONE = "+911000000000", "+919876543210"
+OURS, PHONE, PRICES = "+911000000000", "+919876543210", "prices"
 COUNT = """
 flow: count
 datamodel: {n: {type: integer, default: 0}}
@@ -64,7 +64,18 @@ states:
           - assign: {n: "{{ n + 1 }}"}
           - say: "{{ n }} {{ message.text }}"
 """
-FLOWS = {"count": COUNT, "echo": ECHO}
+ASK = """
+flow: ask
+states:
+  open:
+    initial: true
+    invoke:
+      - {id: price, call: tally.price, with: {of: "{{ message.text }}"}}
+    transitions:
+      - {event: done.invoke.price, on: [{say: "It costs {{ event.data }}"}]}
+      - {event: error.invoke.price, on: [{say: "Nobody knows"}]}
+"""
+FLOWS = {"count": COUNT, "echo": ECHO, "ask": ASK}
 LEASE, GRACE, SWEEP = timedelta(seconds=3), timedelta(seconds=1), timedelta(milliseconds=50)
 """Of bots that live by the real clock. The channel's time-out is shorter than the lease."""
 TIMEOUT = 2.0
@@ -74,8 +85,12 @@ class Nothing(BaseModel):
     pass
 
 
-def make_tally() -> Module:
-    """Counts in a contact's name, and by an event of its own says so."""
+class Price(BaseModel):
+    of: str
+
+
+def make_tally(outside: ProviderChannel) -> Module:
+    """Counts in a contact's name, and by an event of its own says so. Its prices come from `outside`."""
     tally = Module("tally")
 
     @tally.command("count")
@@ -88,6 +103,11 @@ def make_tally() -> Module:
     @tally.on("tally.counted")
     def tell(payload: Mapping[str, Any], call: Call) -> None:
         call.send(Outbound(text=f"Tally {payload['tally']}"))
+
+    @tally.invoke("price", lease=timedelta(minutes=1))
+    def price(arguments: Price, outside_of_turns: Outside) -> int:
+        outside.send(PRICES, OURS, Outbound(text=arguments.of), outside_of_turns.key)
+        return 7
 
     return tally
 
@@ -112,11 +132,9 @@ class Bot:
     busy: timedelta = timedelta(seconds=15)
 
     def make(self) -> App:
-        channel = ProviderLookupChannel if self.lookup else ProviderChannel
-        parts: dict[str, Any] = {
-            "channel": channel(self.provider, timeout=TIMEOUT),
-            "clock": self._clock(),
-        }
+        kind = ProviderLookupChannel if self.lookup else ProviderChannel
+        channel = kind(self.provider, timeout=TIMEOUT)
+        parts: dict[str, Any] = {"channel": channel, "clock": self._clock()}
         if self.flow == "shop":
             settings = load_settings(MERCHANT, environment={"DATABASE_URL": self.database})
             return build(settings, **parts)
@@ -126,7 +144,7 @@ class Bot:
         pool = PoolSettings(busy=self.busy)
         return App(
             Settings(database=SecretStr(self.database), runtime=runtime, pool=pool),
-            modules=[make_tally()],
+            modules=[make_tally(channel)],
             sources=[load_flow(FLOWS[self.flow], f"{self.flow}.yaml")],
             **parts,
         )

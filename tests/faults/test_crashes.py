@@ -11,7 +11,7 @@ from wabot.modules.invoices.tables import InvoiceRow
 from wabot.modules.orders.tables import OrderRow
 from wabot.testing import Behaviour
 
-ACCEPT = ["accept.before_insert", "accept.before_commit", "accept.after_commit"]
+ACCEPT = ["accept.before_insert", "accept.before_commit", "accept.after_commit", "accept.after_ring"]
 TURN = ["turn.before_commit", "turn.after_commit"]
 SEND = ["send.after_claim", "send.before_mark"]
 TIMER = ["timer.before_commit", "timer.after_commit"]

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from wabot.app.parts import business_of, load_flows, load_texts, prepare, read_sections, starting_flow
 from wabot.core.database import Database
+from wabot.core.faults import crash_point
 from wabot.core.messages import Inbound
 from wabot.core.module import STARTED, Module, Registry, bind
 from wabot.core.ports import Channel, Clock, Doorbell, Ids, NoDoorbell, RandomIds, SystemClock
@@ -168,6 +169,7 @@ class App:
         if conversation_id is None:
             return False
         self._doorbell.ring(conversation_id)
+        crash_point("accept.after_ring")
         return True
 
     def drain(self, stop: Stop = lambda: False, patience: timedelta = timedelta()) -> Drained:
