@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import inspect, text
+from alembic import command
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from wabot.core.database import Base, BigId, Database, ExactDecimal, JsonText, Pool, UtcDateTime
-from wabot.core.migrate import VERSION_TABLE, differences, pending, upgrade
+from wabot.core.migrate import SCRIPTS, VERSION_TABLE, _config, differences, pending, upgrade
 from wabot.core.module import Module
 from wabot.core.money import Money
 from wabot.core.tables import ContactRow, ConversationRow, EffectRow, InboundRow, OutboxRow, TimerRow
@@ -364,3 +365,40 @@ def test_the_usual_names_of_postgresql_mean_psycopg(open_database: Open, scheme:
     database = open_database(f"{scheme}://user:secret@localhost/shop")
     assert database.url.drivername == "postgresql+psycopg"
     assert not database.in_memory
+
+
+def test_the_first_version_is_upgraded_with_what_is_in_it(open_database: Open, empty_url: str) -> None:
+    """Every row that the first version could hold is there afterwards, and can be read."""
+    database = open_database(empty_url)
+    with database.connection() as connection:
+        first_version(connection)
+        for statement in FIRST_VERSION.format(now="2026-01-02 12:30:15.123456").strip().splitlines():
+            connection.execute(text(statement))
+    assert pending(database) == ["wabot"]
+    assert upgrade(database) == ["wabot"]
+    assert [change for change in differences(database) if named(change) in OURS] == []
+    with database.reading() as session:
+        contact, conversation = session.get_one(ContactRow, 1), session.get_one(ConversationRow, 1)
+        assert (contact.phone, contact.opted_out_at) == ("+91", None)
+        assert (conversation.version, conversation.state) == (1, "{}")
+        message = session.get_one(OutboxRow, 1)
+        assert (message.status, message.receipt, message.delivered_at) == ("sent", "", None)
+        assert message.message == {"text": "hi"}
+        assert session.get_one(InboundRow, 1).received_at == NOW
+        assert session.get_one(TimerRow, 1).name == "tea"
+        assert session.get_one(EffectRow, 1).result is None
+
+
+def first_version(connection: Connection) -> None:
+    config = _config(connection, SCRIPTS / "versions", VERSION_TABLE)
+    command.upgrade(config, "wabot_0001")
+
+
+FIRST_VERSION = """
+insert into contact values (1, '+91', 'Asha', 'hi', '{now}')
+insert into conversation values (1, 'fake', '+92', 1, 'menu', '{{}}', 1, 3, 1, '{now}', '{now}')
+insert into inbound values (1, 'fake', 'e', 1, 'message', '{{}}', 'c', 'done', 0, '', '{now}', null, '{now}')
+insert into timer values (1, 1, 'tea#1', 'tea', '{now}')
+insert into effect values (1, 1, 1, 'k', 'n', 'http', '{{}}', 'pending', 0, null, '{now}', '{now}', null)
+insert into outbox values (1, 1, 1, 1, 'r', 'transactional', '{{"text": "hi"}}', 'sent', 1, false, 'p', '', '', '{now}', null, '{now}')
+"""  # noqa: E501

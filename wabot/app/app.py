@@ -34,6 +34,7 @@ from wabot.runtime import Drained, Sender, SendPolicy, Sweep, Sweeper, accept, f
 from wabot.runtime.accept import RESERVED_CHANNELS
 from wabot.runtime.backlog import Upcoming, upcoming
 from wabot.runtime.queries import ConversationView
+from wabot.runtime.receipts import Receipt, receive
 from wabot.runtime.sweep import Stop
 from wabot.runtime.timers import fire_due
 from wabot.settings import Settings
@@ -219,6 +220,10 @@ class App:
             result = OpenCall(world, session, contact=contact).run(command, arguments)
             session.commit()
         return result
+
+    def receipt(self, receipt: Receipt) -> bool:
+        """Take what the provider tells of a message that we sent; False where it tells nothing new."""
+        return receive(self.database, self.clock, receipt)
 
     def finish_effect(self, effect_id: int, data: Any = None, *, failed: bool = False) -> bool:
         """Give the flow the result of an effect, or its failure; False where it was finished before.

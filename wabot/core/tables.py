@@ -138,7 +138,8 @@ class OutboxRow(Base):
     """A message on its way out. `position` orders those of one conversation.
 
     `reference` is our name for it at the provider, `provider_id` theirs. `attempts` counts the
-    claims; `resent` says that it went once more after its fate stayed unknown.
+    claims; `resent` says that it went once more after its fate stayed unknown. `receipt` is how far the
+    provider says it got, empty before it says anything: `runtime.receipts`.
     """
 
     __tablename__ = "outbox"
@@ -164,6 +165,9 @@ class OutboxRow(Base):
     created_at: Mapped[datetime]
     due_at: Mapped[datetime | None] = mapped_column(index=True)
     sent_at: Mapped[datetime | None]
+    receipt: Mapped[str] = mapped_column(String(16), default="", server_default="")
+    delivered_at: Mapped[datetime | None]
+    read_at: Mapped[datetime | None]
 
 
 class TimerRow(Base):

@@ -3,12 +3,15 @@
 from wabot.runtime.accept import accept
 from wabot.runtime.effects import finish
 from wabot.runtime.queries import ConversationView
+from wabot.runtime.receipts import Receipt, ReceiptStatus, receive
 from wabot.runtime.send import Sender, SendOutcome, SendPolicy
 from wabot.runtime.sweep import Drained, Sweep, Sweeper, next_due
 
 __all__ = [
     "ConversationView",
     "Drained",
+    "Receipt",
+    "ReceiptStatus",
     "SendOutcome",
     "SendPolicy",
     "Sender",
@@ -17,4 +20,5 @@ __all__ = [
     "accept",
     "finish",
     "next_due",
+    "receive",
 ]

@@ -257,9 +257,13 @@ def _row(id: int) -> Update:
 
 
 def _mark(session: Session, sent: _Sent) -> None:
-    """Write what came of it, unless the row was claimed by another since."""
+    """Write what came of it, unless a receipt told more, or the row was claimed by another since."""
     mine = _row(sent.claim.id).where(OutboxRow.attempts == sent.claim.attempts)
-    session.execute(mine.values(sent.changes), execution_options=_ALONE)
+    open_still = mine.where(OutboxRow.due_at.is_not(None)).returning(OutboxRow.id)
+    marked = session.execute(open_still.values(sent.changes), execution_options=_ALONE).first()
+    if marked is None and sent.outcome is SendOutcome.SENT:
+        unnamed = mine.where(OutboxRow.provider_id.is_(None))
+        session.execute(unnamed.values(provider_id=sent.changes["provider_id"]), execution_options=_ALONE)
 
 
 def _failed(error: SendError) -> dict[str, Any]:
