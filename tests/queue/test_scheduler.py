@@ -136,7 +136,7 @@ states:
   open:
     initial: true
     enter: {say: Welcome}
-    after: {8s: steeped}
+    after: {4s: steeped}
   steeped:
     enter: {say: Tea is ready}
     final: true

@@ -30,8 +30,9 @@ from wabot.core.log import describe, get_logger
 from wabot.core.ports import Clock
 
 AHEAD = timedelta(minutes=1)
-TELL_SECONDS = 5.0
+TELL_SECONDS = 2.0
 TICK_SECONDS = 1.0
+LONGEST_PAUSE = 5.0
 ALIVE = "wabot:scheduler"
 ALIVE_SECONDS = 15
 
@@ -69,7 +70,7 @@ def schedule(url: str, app: Foresees, clock: Clock) -> None:
                 failures += 1
                 rings.tell_anew()
                 get_logger().warning("scheduler", failures=failures, **describe(error))
-            stopping.wait(min(TICK_SECONDS * 2**failures, TELL_SECONDS) if failures else TICK_SECONDS)
+            stopping.wait(min(TICK_SECONDS * 2**failures, LONGEST_PAUSE) if failures else TICK_SECONDS)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

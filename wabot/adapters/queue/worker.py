@@ -122,9 +122,9 @@ def work(
     bell, redis = RqDoorbell(url), connect(url, timeout=None)
     retries = Retries(redis)
 
-    def maintain(stop: Stop) -> None:
-        works.drain(stop, patience)
+    def maintain(stop: Stop) -> Drained:
         retries.ring()
+        return works.drain(stop, patience)
 
     sweeper = Sweeper(maintain, sweep.total_seconds())
     try:
