@@ -206,7 +206,8 @@ def test_the_pipelines_order_shows(make: MakeApp) -> None:
     app.use(first)
     app.use(second)
     app.bind()
-    assert app.pipeline.names == ("logging", "errors", "session", "first", "second", "flow")
+    ours = ("logging", "errors", "session", "rate_limit", "opt_out")
+    assert app.pipeline.names == (*ours, "first", "second", "flow")
     app.accept(message("hi"))
     app.drain()
     assert "enter" in traced

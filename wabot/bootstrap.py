@@ -3,16 +3,22 @@
 import logging
 import sys
 from collections.abc import Iterable
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any
 
 from wabot.adapters.channels.console import ConsoleChannel
 from wabot.app import App
+from wabot.app.parts import circuits_of, rate_of
+from wabot.core.buckets import NoBuckets
+from wabot.core.circuits import counted
 from wabot.core.log import NAME
+from wabot.core.metrics import MemoryMetrics
 from wabot.core.module import Module
 from wabot.engine.problems import did_you_mean
 from wabot.errors import ConfigurationError, SettingsError
+from wabot.pipeline import Middleware
 from wabot.settings import FILE, Settings, load_settings
 
 __all__ = ["GROUP", "build", "configure_logging", "find_modules", "import_queue", "load_settings"]
@@ -26,7 +32,66 @@ def build(settings: Settings, **overrides: Any) -> App:
     parts: dict[str, Any] = {"modules": find_modules(settings.modules), "channel": ConsoleChannel()}
     if settings.redis_url and "doorbell" not in overrides:
         parts["doorbell"] = import_queue().RqDoorbell(settings.redis_url)
-    return App(settings, **{**parts, **overrides})
+    if settings.redis_url:
+        parts |= _in_redis(settings, settings.redis_url)
+    app = App(settings, **{**parts, **overrides})
+    for middleware in find_middleware(settings):
+        app.use(middleware)
+    return app
+
+
+def _in_redis(settings: Settings, url: str) -> dict[str, Any]:
+    """What all processes share. Raises ConfigurationError where the adapter's extra isn't installed."""
+    try:
+        from wabot.adapters.redis import Link, RedisBreaker, RedisBuckets
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"{error.name} isn't installed", hint='pip install "wabot[redis]"'
+        ) from error
+    link, metrics, rate = Link(url), MemoryMetrics(), rate_of(settings)
+    return {
+        "metrics": metrics,
+        "breaker": RedisBreaker(link, circuits_of(settings), counted(metrics)),
+        "buckets": RedisBuckets(link, rate) if rate else NoBuckets(),
+    }
+
+
+def find_middleware(settings: Settings) -> list[Middleware]:
+    """What `middleware` in the settings names, imported as from the project's directory.
+
+    Raises SettingsError for a name that can't be found, or that is nothing to call.
+    """
+    if settings.middleware:
+        folder = str(settings.directory.absolute())
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+    return [_import(name) for name in settings.middleware]
+
+
+def _import(name: str) -> Middleware:
+    where = f'{FILE}: middleware: "{name}"'
+    module, colon, attribute = name.partition(":")
+    if not (module and colon and attribute):
+        raise SettingsError(f"{where} names no function", hint="write it like shop.audit:log_turn")
+    try:
+        found: Any = import_module(module)
+    except ImportError as error:
+        raise SettingsError(
+            f"{where} can't be imported: {error}",
+            hint="a module is looked for in the project's directory and among what is installed",
+        ) from error
+    for part in attribute.split("."):
+        names = [other for other in vars(found) if not other.startswith("_")]
+        found = getattr(found, part, None)
+        if found is None:
+            hint = did_you_mean(part, names) or f"there are {', '.join(names) or 'no names'}"
+            raise SettingsError(f'{where}: there is no "{part}" in {module}', hint=hint)
+    if not callable(found):
+        raise SettingsError(
+            f"{where} can't be called", hint="a middleware is a function of turn and call_next"
+        )
+    middleware: Middleware = found
+    return middleware
 
 
 def import_queue() -> ModuleType:

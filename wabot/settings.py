@@ -119,11 +119,42 @@ class PoolSettings(BaseModel):
         return Pool(**dict(self))
 
 
+class RateLimitSettings(BaseModel):
+    """`[rate_limit]`: how many messages a contact may write in a minute, and how many at once. 0 a minute
+    is no limit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    per_minute: int = Field(default=30, ge=0, le=100_000)
+    burst: int = Field(default=30, ge=1, le=100_000)
+
+
+class CircuitSettings(BaseModel):
+    """`[circuit]`: after how many failures in a row a channel is left alone, for how long, and how long
+    the one message after it may take; see `core.circuits.CircuitPolicy`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    failures: int = Field(default=5, ge=1, le=1000)
+    pause: Duration = timedelta(seconds=30)
+    probe: Duration = timedelta(seconds=60)
+
+
+class OptOutSettings(BaseModel):
+    """`[opt_out]`: what means STOP and START in a locale, in place of what `pipeline.optout` has for it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stop: dict[LocaleName, list[str]] = Field(default_factory=dict)
+    start: dict[LocaleName, list[str]] = Field(default_factory=dict)
+
+
 class Settings(BaseSettings):
     """Made in code it takes what it is given and nothing else; `load_settings` reads file and environment.
 
     `directory` is where relative paths begin. `modules` is None for all that are installed. `sections`
-    are the tables of modules. `redis` is the URL of a database that no other project uses; without one
+    are the tables of modules. `middleware` are your own, as `shop.audit:log_turn`, in their order.
+    `redis` is the URL of a database that no other project uses; without one
     all work is done in the process that accepts it. `log_key` keys the hash under which phone numbers
     appear in logs: without it a new one is made at each start.
     """
@@ -144,10 +175,14 @@ class Settings(BaseSettings):
     flows: list[Path] = Field(default_factory=lambda: [Path("flows")])
     texts: list[Path] = Field(default_factory=lambda: [Path("texts")])
     modules: list[str] | None = None
+    middleware: list[str] = Field(default_factory=list)
     log_level: str = "INFO"
     log_key: SecretStr | None = None
     business: BusinessSettings = Field(default_factory=BusinessSettings)
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
+    rate_limit: RateLimitSettings = Field(default_factory=RateLimitSettings)
+    circuit: CircuitSettings = Field(default_factory=CircuitSettings)
+    opt_out: OptOutSettings = Field(default_factory=OptOutSettings)
     pool: PoolSettings = Field(default_factory=PoolSettings)
     sections: dict[str, dict[str, Any]] = Field(default_factory=dict)
 

@@ -7,10 +7,22 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from wabot.app.parts import business_of, load_flows, load_texts, prepare, read_sections, starting_flow
+from wabot.app.parts import (
+    breaker_of,
+    buckets_of,
+    business_of,
+    load_flows,
+    load_texts,
+    prepare,
+    read_sections,
+    starting_flow,
+)
+from wabot.core.buckets import Buckets
+from wabot.core.circuits import OPENNESS, Breaker
 from wabot.core.database import Database
 from wabot.core.faults import crash_point
 from wabot.core.messages import Inbound
+from wabot.core.metrics import CIRCUIT, MemoryMetrics, Metrics
 from wabot.core.module import STARTED, Module, Registry, bind
 from wabot.core.ports import Channel, Clock, Doorbell, Ids, NoDoorbell, RandomIds, SystemClock
 from wabot.core.tables import EffectRow, InboundRow, OutboxRow, TimerRow
@@ -23,16 +35,21 @@ from wabot.errors import ConfigurationError, DuplicateName, FlowInvalid, Frozen
 from wabot.pipeline import (
     Middleware,
     Pipeline,
+    Words,
     World,
     make_errors,
     make_flow,
     make_logging,
+    make_opt_out,
+    make_rate_limit,
     make_session,
 )
 from wabot.pipeline.call import OpenCall
 from wabot.runtime import Drained, Sender, SendPolicy, Sweep, Sweeper, accept, finish, next_due, queries
 from wabot.runtime.accept import RESERVED_CHANNELS
 from wabot.runtime.backlog import Upcoming, upcoming
+from wabot.runtime.metrics import measure
+from wabot.runtime.policy import Policy
 from wabot.runtime.queries import ConversationView
 from wabot.runtime.receipts import Receipt, receive
 from wabot.runtime.sweep import Stop
@@ -48,6 +65,7 @@ class App:
             app.drain()
 
     `sources` and `texts` are the flows and what they say; by default those that the settings name.
+    `buckets` are the rate limit's, `breaker` guards the channels; by default both know this process alone.
     """
 
     def __init__(
@@ -61,6 +79,9 @@ class App:
         sources: Sequence[Source] | None = None,
         texts: Texts | None = None,
         doorbell: Doorbell | None = None,
+        buckets: Buckets | None = None,
+        breaker: Breaker | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
@@ -70,6 +91,9 @@ class App:
         self._sources = sources
         self._texts = texts
         self._doorbell = doorbell or NoDoorbell()
+        self.metrics = metrics or MemoryMetrics()
+        self.breaker = breaker or breaker_of(settings, self.clock, self.metrics)
+        self._buckets = buckets or buckets_of(settings, self.clock)
         self._bound: _Bound | None = None
         self._added: list[Middleware] = []
         if channel is not None:
@@ -90,7 +114,7 @@ class App:
         self._channels[channel.name] = channel
 
     def use(self, middleware: Middleware) -> None:
-        """Add a middleware between the session and the flow, inside of those added before."""
+        """Add a middleware between the opt-out and the flow, inside of those added before."""
         self._still_open("this middleware")
         self._added.append(middleware)
 
@@ -125,6 +149,7 @@ class App:
                 settings=sections,
                 tries=settings.runtime.tries,
                 log_key=key,
+                metrics=self.metrics,
             )
             _tell_started(world)
             self._bound = _Bound(world, library, self._pipeline(world), self._sender(world))
@@ -208,6 +233,13 @@ class App:
     def upcoming(self, until: datetime) -> Upcoming:
         """When timers and messages that wait now come due, up to then."""
         return upcoming(self.database, self.clock.now(), until)
+
+    def metrics_text(self) -> str:
+        """The numbers of this process, and what waits in the database, as Prometheus reads them."""
+        measure(self.database, self.clock.now(), self.metrics)
+        for name in self._channels:
+            self.metrics.set(CIRCUIT, OPENNESS[self.breaker.state(name)], circuit=name)
+        return self.metrics.text()
 
     def run(self, command: str, arguments: Mapping[str, Any], *, phone: str | None = None) -> Any:
         """Run a module's command outside of any conversation, in a transaction of its own.
@@ -294,9 +326,10 @@ class App:
         return Library(sources, texts)
 
     def _pipeline(self, world: World) -> Pipeline:
-        pipeline = Pipeline(
-            [make_logging(world), make_errors(world), make_session(world)], [make_flow(world)]
-        )
+        words = Words(self.settings.opt_out.stop, self.settings.opt_out.start)
+        limit, opt_out = make_rate_limit(world, self._buckets, words.means_stop), make_opt_out(world, words)
+        first = [make_logging(world), make_errors(world), make_session(world), limit, opt_out]
+        pipeline = Pipeline(first, [make_flow(world)])
         for middleware in self._added:
             pipeline.add(middleware)
         pipeline.freeze()
@@ -305,7 +338,16 @@ class App:
     def _sender(self, world: World) -> Sender:
         runtime = self.settings.runtime
         policy = SendPolicy(lease=runtime.lease, grace=runtime.grace, give_up=runtime.give_up)
-        return Sender(world.database, world.clock, self._channels, policy, world.log_key)
+        return Sender(
+            world.database,
+            world.clock,
+            self._channels,
+            policy,
+            world.log_key,
+            Policy(self._channels),
+            self.breaker,
+            self.metrics,
+        )
 
 
 def _tell_started(world: World) -> None:

@@ -5,9 +5,13 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from wabot.core.buckets import Buckets, MemoryBuckets, NoBuckets, Rate
+from wabot.core.circuits import Breaker, CircuitPolicy, MemoryBreaker, counted
 from wabot.core.database import Database
+from wabot.core.metrics import Metrics
 from wabot.core.migrate import pending, upgrade
 from wabot.core.module import Module, Registry
+from wabot.core.ports import Clock
 from wabot.engine.library import Library
 from wabot.engine.loader import Source, load_flow
 from wabot.engine.problems import Place, Problem, did_you_mean
@@ -61,6 +65,29 @@ def business_of(settings: Settings) -> Business:
         timezone=settings.zone,
         details=settings.business.model_extra or {},
     )
+
+
+def rate_of(settings: Settings) -> Rate | None:
+    """How fast a contact may write; None where it may write at will."""
+    limit = settings.rate_limit
+    return Rate(count=limit.per_minute, burst=limit.burst) if limit.per_minute else None
+
+
+def circuits_of(settings: Settings) -> CircuitPolicy:
+    """When a channel is left alone."""
+    circuit = settings.circuit
+    return CircuitPolicy(threshold=circuit.failures, pause=circuit.pause, probe=circuit.probe)
+
+
+def buckets_of(settings: Settings, clock: Clock) -> Buckets:
+    """The rate limit's, of this process alone."""
+    rate = rate_of(settings)
+    return MemoryBuckets(clock, rate) if rate else NoBuckets()
+
+
+def breaker_of(settings: Settings, clock: Clock, metrics: Metrics) -> Breaker:
+    """What guards the channels, in this process alone."""
+    return MemoryBreaker(clock, circuits_of(settings), counted(metrics))
 
 
 def starting_flow(settings: Settings, library: Library) -> str:

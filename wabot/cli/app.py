@@ -303,6 +303,19 @@ def status(project: ProjectOption = None, as_json: Json = False) -> None:
     run(project, as_json=as_json)
 
 
+@app.command(rich_help_panel=RUN)
+def pipeline(project: ProjectOption = None, as_json: Json = False) -> None:
+    """Show what a message goes through, in its order: wabot's middleware and your own.
+
+    \b
+    wabot pipeline
+    wabot pipeline --json
+    """
+    from wabot.cli.pipeline import run
+
+    run(project, as_json=as_json)
+
+
 @database.command()
 def upgrade(project: ProjectOption = None, as_json: Json = False) -> None:
     """Bring the database to the newest schema.

@@ -14,6 +14,7 @@ from wabot.app import App
 from wabot.bootstrap import build
 from wabot.cli.clock import MovableClock
 from wabot.cli.step import tapped
+from wabot.core.buckets import NoBuckets
 from wabot.core.database import lock
 from wabot.core.durations import parse_duration
 from wabot.core.messages import Inbound, Kind, Outbound
@@ -47,7 +48,7 @@ class Talk:
         self.clock, self._ids = MovableClock(), RandomIds()
         self.recorder = Recorder()
         channel = ConsoleChannel(show, Capabilities(buttons=buttons, lists=buttons))
-        self.app: App = build(settings, channel=channel, clock=self.clock)
+        self.app: App = build(settings, channel=channel, clock=self.clock, buckets=NoBuckets())
         self.app.use(self.recorder)
         self.app.bind()
         self.engine = Engine(self.app.library)

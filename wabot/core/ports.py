@@ -1,7 +1,7 @@
 """What the outside gives: time, ids, a channel, a bell. Each can be replaced: nothing else asks for them."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, runtime_checkable
 from uuid import uuid4
 
@@ -32,10 +32,15 @@ class RandomIds:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a channel can show. Without it the sender writes the options as numbered text."""
+    """What a channel can show; without it the sender writes the options as numbered text.
+
+    `window` is how long after the contact's last message free-form ones are taken (`core.limits`); None
+    for always. Within it a message goes in its own words, beyond it as its template or not at all.
+    """
 
     buttons: bool = True
     lists: bool = True
+    window: timedelta | None = None
 
 
 class Channel(Protocol):

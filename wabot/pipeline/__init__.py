@@ -4,6 +4,8 @@ from wabot.pipeline.compose import CallNext, Middleware, Pipeline, compose
 from wabot.pipeline.errors import make_errors
 from wabot.pipeline.flow import make_flow
 from wabot.pipeline.logging import make_logging
+from wabot.pipeline.optout import Words, make_opt_out
+from wabot.pipeline.ratelimit import make_rate_limit
 from wabot.pipeline.session import make_session
 from wabot.pipeline.turn import Outcome, Received, Turn, Work
 from wabot.pipeline.world import Business, World
@@ -16,11 +18,14 @@ __all__ = [
     "Pipeline",
     "Received",
     "Turn",
+    "Words",
     "Work",
     "World",
     "compose",
     "make_errors",
     "make_flow",
     "make_logging",
+    "make_opt_out",
+    "make_rate_limit",
     "make_session",
 ]

@@ -1,10 +1,11 @@
-"""The outermost middleware: one line a turn, and its correlation id on all lines between."""
+"""The outermost middleware: a line and numbers for each turn, its correlation id on all lines between."""
 
 from time import perf_counter
 
 import structlog
 
 from wabot.core.log import describe, get_logger, hash_phone
+from wabot.core.metrics import TURN_SECONDS, TURNS
 from wabot.pipeline.compose import CallNext, Middleware
 from wabot.pipeline.turn import Outcome, Turn
 from wabot.pipeline.world import World
@@ -20,9 +21,13 @@ def make_logging(world: World) -> Middleware:
                 call_next()
             except BaseException as error:
                 log.error("turn", outcome="lost", **describe(error))  # noqa: TRY400 - its message may quote a contact
+                world.metrics.count(TURNS, outcome="lost")
                 raise
             if turn.outcome is not Outcome.IDLE:
-                _write(log, turn, world.log_key, perf_counter() - began)
+                seconds = perf_counter() - began
+                world.metrics.count(TURNS, outcome=turn.outcome.value)
+                world.metrics.observe(TURN_SECONDS, seconds)
+                _write(log, turn, world.log_key, seconds)
 
     return logging
 

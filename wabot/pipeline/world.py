@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from wabot.core.database import Database
 from wabot.core.messages import Inbound
+from wabot.core.metrics import Metrics, NoMetrics
 from wabot.core.module import Contact, Registry
 from wabot.core.ports import Clock, Ids
 from wabot.engine.state import State
@@ -62,6 +63,7 @@ class World:
     settings: Mapping[type[BaseModel], BaseModel] = field(default_factory=dict)
     tries: int = 3
     log_key: bytes = b""
+    metrics: Metrics = field(default_factory=NoMetrics)
 
     def flow_of(self, sender: str) -> str:
         return self.flows.get(sender, self.flow)

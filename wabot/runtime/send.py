@@ -14,19 +14,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Select, Update, bindparam, exists, select, update
 from sqlalchemy.orm import Session, aliased, defer
 
+from wabot.core.circuits import Breaker, MemoryBreaker
 from wabot.core.database import Database, UtcDateTime
 from wabot.core.faults import crash_point
 from wabot.core.log import describe, get_logger, hash_phone
 from wabot.core.messages import Outbound
+from wabot.core.metrics import SENDS, Metrics, NoMetrics
 from wabot.core.ports import Channel, Clock, Lookup
 from wabot.core.tables import Category, ContactRow, ConversationRow, InboundRow, OutboxRow, SendStatus
-from wabot.errors import NotSent, SendError, SendUnknown, Undeliverable
+from wabot.errors import CircuitOpen, NotSent, SendError, SendUnknown, Undeliverable
+from wabot.runtime.policy import Form, shaped
 from wabot.runtime.rendering import fit
+
+T = TypeVar("T")
+
+CIRCUIT_OPEN = "circuit_open"
+"""The code of a message that waits for its channel to work again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +64,10 @@ class SendOutcome(StrEnum):
     UNKNOWN = "unknown"
 
 
-Decide = Callable[[Session, OutboxRow, datetime], SendError | None]
-"""Asked within the claim's transaction, right before a message leaves: None lets it go, `NotSent` holds
+Decide = Callable[[Session, OutboxRow, datetime], SendError | Form]
+"""Asked within the claim's transaction, right before a message leaves: a form lets it go, `NotSent` holds
 it back for later, `Undeliverable` fails it. The row's conversation and its contact are in the session
-already. `runtime.policy.decide` is the one that knows the platform's rules."""
+already. `runtime.policy.Policy` is the one that knows the platform's rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,7 @@ class _Claim:
     created_at: datetime
     once_more: bool
     settle: bool
+    form: Form = Form.AS_IS
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +97,8 @@ class _Sent:
 class Sender:
     """Sends what is due, one message after the other.
 
-    `channels` are by name; messages for others are left alone. `decide` is asked before each leaves.
+    `channels` are by name; messages for others are left alone. `decide` is asked before each leaves,
+    `breaker` whether its channel, which is the circuit's name, works at all.
     """
 
     def __init__(
@@ -99,6 +109,8 @@ class Sender:
         policy: SendPolicy | None = None,
         log_key: bytes = b"",
         decide: Decide | None = None,
+        breaker: Breaker | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -106,6 +118,8 @@ class Sender:
         self._policy = policy or SendPolicy()
         self._log_key = log_key
         self._decide = decide or _let_go
+        self._breaker = breaker or MemoryBreaker(clock)
+        self._metrics = metrics or NoMetrics()
         self._log = get_logger()
         self._heads = _heads(list(channels))
 
@@ -139,6 +153,7 @@ class Sender:
 
     def _tell(self, sent: _Sent) -> None:
         claim = sent.claim
+        self._metrics.count(SENDS, channel=claim.channel, outcome=sent.outcome.value)
         self._log.info(
             "send",
             outcome=sent.outcome.value,
@@ -171,9 +186,10 @@ class Sender:
             lost = SendUnknown("whoever sent it did not say what came of it")
             return self._put_off(session, _Sent(claim, SendOutcome.UNKNOWN, self._unknown(lost)))
         claim = replace(claim, attempts=row.attempts + 1)
-        refusal = None if settle else self._decide(session, row, now)
-        if refusal is not None:
-            return self._put_off(session, self._refused(claim, refusal))
+        decided = Form.AS_IS if settle else self._decide(session, row, now)
+        if isinstance(decided, SendError):
+            return self._put_off(session, self._refused(claim, decided))
+        claim = replace(claim, form=decided)
         held = {"attempts": claim.attempts, "due_at": now + self._policy.lease}
         status = SendStatus.UNKNOWN if settle else SendStatus.CLAIMED
         session.execute(_row(claim.id).values(status=status, **held), execution_options=_ALONE)
@@ -193,8 +209,10 @@ class Sender:
     def _send(self, claim: _Claim) -> tuple[SendOutcome, dict[str, Any]]:
         channel = self._channels[claim.channel]
         try:
-            message = fit(Outbound.model_validate(claim.message), channel.capabilities)
-            provider_id = channel.send(claim.phone, claim.sender, message, claim.reference)
+            message = fit(shaped(Outbound.model_validate(claim.message), claim.form), channel.capabilities)
+            provider_id = self._ask(
+                claim, lambda: channel.send(claim.phone, claim.sender, message, claim.reference)
+            )
         except NotSent as error:
             return self._later(claim, error)
         except Undeliverable as error:
@@ -205,6 +223,13 @@ class Sender:
             self._log.error("channel", channel=claim.channel, **describe(error))
             return SendOutcome.UNKNOWN, self._unknown(SendUnknown(f"{type(error).__name__}: {error}"))
         return SendOutcome.SENT, self._sent(provider_id)
+
+    def _ask(self, claim: _Claim, question: Callable[[], T]) -> T:
+        """What the channel says, unless it failed too often lately: then NotSent."""
+        try:
+            return self._breaker.call(claim.channel, question, ignore=_answered)
+        except CircuitOpen as error:
+            raise NotSent(error.message, code=CIRCUIT_OPEN) from None
 
     def _later(self, claim: _Claim, error: SendError) -> tuple[SendOutcome, dict[str, Any]]:
         now = self._clock.now()
@@ -225,7 +250,7 @@ class Sender:
                 "resent": True,
             }
         try:
-            provider_id = channel.find(claim.phone, claim.reference)
+            provider_id = self._ask(claim, lambda: channel.find(claim.phone, claim.reference))
         except SendError as error:
             if self._clock.now() - claim.created_at >= self._policy.give_up:
                 return SendOutcome.UNKNOWN, {"due_at": None, **_why(error)}
@@ -248,8 +273,13 @@ _ALONE = {"synchronize_session": False}
 """There are no other objects in the session to bring up to date."""
 
 
-def _let_go(_session: Session, _row: OutboxRow, _now: datetime) -> SendError | None:
-    return None
+def _let_go(_session: Session, _row: OutboxRow, _now: datetime) -> Form:
+    return Form.AS_IS
+
+
+def _answered(error: Exception) -> bool:
+    """Whether the provider answered, with a code of its own, and only did not want this message."""
+    return isinstance(error, Undeliverable) or (isinstance(error, NotSent) and bool(error.code))
 
 
 def _row(id: int) -> Update:

@@ -19,7 +19,7 @@ from wabot.engine.loader import Source as FlowSource
 from wabot.engine.loader import load_flow
 from wabot.engine.texts import Texts
 from wabot.errors import UsageError
-from wabot.settings import FILE, Settings, load_settings
+from wabot.settings import FILE, RateLimitSettings, Settings, load_settings
 from wabot.testing.fakes import ManualClock
 from wabot.testing.places import SUFFIXES, display, project_of, with_neighbours
 from wabot.testing.stage import Stage
@@ -107,7 +107,12 @@ class Project:
         self, channel: Channel, clock: Clock, ids: Ids, *, flow: str | None = None, database: str = IN_MEMORY
     ) -> App:
         """An app of this project, not bound yet; `flow` starts the conversations."""
-        chosen: dict[str, object] = {"database": SecretStr(database)}
+        # No service, and nobody who writes too fast: in a test no time passes between two messages.
+        chosen: dict[str, object] = {
+            "database": SecretStr(database),
+            "redis": None,
+            "rate_limit": RateLimitSettings(per_minute=0),
+        }
         if flow:
             chosen["flow"] = flow
         return build(

@@ -1,0 +1,65 @@
+"""What may leave, decided at the moment of sending: opt-out and the 24-hour window."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy.orm import Session
+
+from wabot.core.durations import format_duration
+from wabot.core.messages import Outbound
+from wabot.core.ports import Channel
+from wabot.core.tables import Category, ContactRow, ConversationRow, OutboxRow
+from wabot.errors import SendError, Undeliverable
+
+OPTED_OUT, OUTSIDE = "opted_out", "outside_window"
+"""The codes of messages that were not sent for these reasons."""
+
+
+class Form(StrEnum):
+    """`as_is`: with its template, if it has one. `free`: the window is open, so without."""
+
+    AS_IS = "as_is"
+    FREE = "free"
+
+
+class Policy:
+    """Asked for each message in the transaction that claims it, where its conversation and contact are
+    loaded. `channels` say by their capabilities whether there is a window at all."""
+
+    def __init__(self, channels: Mapping[str, Channel]) -> None:
+        self._channels = channels
+
+    def __call__(self, session: Session, row: OutboxRow, now: datetime) -> SendError | Form:
+        conversation = session.get_one(ConversationRow, row.conversation_id)
+        contact = session.get_one(ContactRow, conversation.contact_id)
+        if contact.opted_out_at is not None and row.category != Category.OPT_OUT:
+            return Undeliverable("the contact has opted out", code=OPTED_OUT)
+        window = self._channels[conversation.channel].capabilities.window
+        templated = isinstance(row.message, dict) and row.message.get("template") is not None
+        if window is None:
+            return Form.AS_IS
+        if _is_open(window, conversation.last_message_at, now):
+            # A campaign's template was paid for and approved as it is.
+            return Form.AS_IS if row.category == Category.CAMPAIGN else Form.FREE
+        return Form.AS_IS if templated else _outside(window, conversation.last_message_at, now)
+
+
+def shaped(message: Outbound, form: Form) -> Outbound:
+    """`message` as it leaves: inside the window in its own words, where it has any beside its template."""
+    if form is Form.AS_IS or message.template is None:
+        return message
+    free = message.model_copy(update={"template": None})
+    return message if free == Outbound() else free
+
+
+def _is_open(window: timedelta, last: datetime | None, now: datetime) -> bool:
+    return last is not None and now - last < window
+
+
+def _outside(window: timedelta, last: datetime | None, now: datetime) -> Undeliverable:
+    wrote = "never wrote" if last is None else f"last wrote {format_duration(now - last)} ago"
+    return Undeliverable(
+        f"the contact {wrote}: a message without a template leaves only within {format_duration(window)}",
+        code=OUTSIDE,
+    )
