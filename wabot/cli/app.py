@@ -17,6 +17,8 @@ database = typer.Typer(
     no_args_is_help=True, help="The database: bring it up to date, or see where it stands."
 )
 app.add_typer(database, name="db", rich_help_panel="Run")
+failures = typer.Typer(help="What failed: list it, look at one, try it again, or drop it.")
+app.add_typer(failures, name="failed", rich_help_panel="Run")
 
 AUTHOR = "Write and test"
 RUN = "Run"
@@ -358,3 +360,78 @@ def demo(
     from wabot.cli.demo import run
 
     run(database_file, fresh=fresh, script=script)
+
+
+@failures.callback(invoke_without_command=True)
+def failed(context: typer.Context) -> None:
+    """What failed: list it, look at one, try it again, or drop it.
+
+    \b
+    wabot failed
+    wabot failed show 17
+    wabot failed retry --all
+    """
+    if context.invoked_subcommand is None:
+        list_failed(None, as_json=False)
+
+
+@failures.command(name="list")
+def list_failed(project: ProjectOption = None, as_json: Json = False) -> None:
+    """List events whose turns failed, and messages that did not go out, with the reasons.
+
+    \b
+    wabot failed list --json
+    """
+    from wabot.cli.failed import list_all
+
+    list_all(project, as_json=as_json)
+
+
+@failures.command(name="show")
+def show_failed(
+    id: Annotated[int, typer.Argument(help="A failed event.")],
+    project: ProjectOption = None,
+    as_json: Json = False,
+) -> None:
+    """Show one failed event: what came in, and the error with its traceback.
+
+    \b
+    wabot failed show 17
+    """
+    from wabot.cli.failed import show_one
+
+    show_one(id, project, as_json=as_json)
+
+
+@failures.command(name="retry")
+def retry_failed(
+    ids: Annotated[list[int] | None, typer.Argument(help="Failed events.", show_default=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="All that failed.")] = False,
+    project: ProjectOption = None,
+    as_json: Json = False,
+) -> None:
+    """Let failed events have their turns again, once what made them fail is mended.
+
+    \b
+    wabot failed retry 17 18
+    wabot failed retry --all
+    """
+    from wabot.cli.failed import retry
+
+    retry(ids or [], project, every=every, as_json=as_json)
+
+
+@failures.command(name="drop")
+def drop_failed(
+    id: Annotated[int, typer.Argument(help="A failed event.")],
+    project: ProjectOption = None,
+    as_json: Json = False,
+) -> None:
+    """Take one failed event off the list for good. It stays on record, with its error.
+
+    \b
+    wabot failed drop 17
+    """
+    from wabot.cli.failed import drop
+
+    drop(id, project, as_json=as_json)

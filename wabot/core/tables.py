@@ -32,9 +32,12 @@ class Origin(StrEnum):
 
 
 class InboundStatus(StrEnum):
+    """`failed` waits for an operator, who tries it again or has it `dropped`."""
+
     PENDING = "pending"
     DONE = "done"
     FAILED = "failed"
+    DROPPED = "dropped"
 
 
 class SendStatus(StrEnum):
