@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from wabot.adapters.channels.console import ConsoleChannel
+from wabot.adapters.http import Http
 from wabot.app import App
 from wabot.app.parts import circuits_of, rate_of
 from wabot.core.buckets import NoBuckets
@@ -35,6 +36,7 @@ def build(settings: Settings, **overrides: Any) -> App:
     if settings.redis_url:
         parts |= _in_redis(settings, settings.redis_url)
     app = App(settings, **{**parts, **overrides})
+    app.runner("http", Http(settings.http, breaker=app.breaker))
     for middleware in find_middleware(settings):
         app.use(middleware)
     return app

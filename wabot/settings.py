@@ -27,12 +27,13 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from babel import Locale, UnknownLocaleError
 from babel.numbers import list_currencies
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariable
 
 from wabot.core.database import Pool
-from wabot.core.durations import parse_duration
+from wabot.core.durations import Duration
+from wabot.core.http import HttpSettings
 from wabot.engine.problems import did_you_mean
 from wabot.errors import SettingsError
 
@@ -68,13 +69,7 @@ def _timezone(value: str) -> str:
     return value
 
 
-def _duration(value: Any) -> Any:
-    return parse_duration(value) if isinstance(value, str) else value
-
-
 LocaleName = Annotated[str, AfterValidator(_locale)]
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-"""Written like 30s, 10m, 1h."""
 
 
 class BusinessSettings(BaseModel):
@@ -100,6 +95,7 @@ class RuntimeSettings(BaseModel):
     give_up: Duration = timedelta(hours=24)
     sweep: Duration = timedelta(seconds=1)
     patience: Duration = timedelta(seconds=2)
+    effects: int = Field(default=4, ge=1, le=64, description="threads that wait for other servers")
 
 
 class PoolSettings(BaseModel):
@@ -184,6 +180,7 @@ class Settings(BaseSettings):
     circuit: CircuitSettings = Field(default_factory=CircuitSettings)
     opt_out: OptOutSettings = Field(default_factory=OptOutSettings)
     pool: PoolSettings = Field(default_factory=PoolSettings)
+    http: HttpSettings = Field(default_factory=HttpSettings)
     sections: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @classmethod

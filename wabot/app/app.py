@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -48,6 +49,7 @@ from wabot.pipeline.call import OpenCall
 from wabot.runtime import Drained, Sender, SendPolicy, Sweep, Sweeper, accept, finish, next_due, queries
 from wabot.runtime.accept import RESERVED_CHANNELS
 from wabot.runtime.backlog import Upcoming, upcoming
+from wabot.runtime.effects import Effects, Runner
 from wabot.runtime.metrics import measure
 from wabot.runtime.policy import Policy
 from wabot.runtime.queries import ConversationView
@@ -66,6 +68,7 @@ class App:
 
     `sources` and `texts` are the flows and what they say; by default those that the settings name.
     `buckets` are the rate limit's, `breaker` guards the channels; by default both know this process alone.
+    Without `outside` nothing that a flow invokes is done: it waits for `finish_effect`, as in tests.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class App:
         buckets: Buckets | None = None,
         breaker: Breaker | None = None,
         metrics: Metrics | None = None,
+        outside: bool = True,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
@@ -94,6 +98,8 @@ class App:
         self.metrics = metrics or MemoryMetrics()
         self.breaker = breaker or breaker_of(settings, self.clock, self.metrics)
         self._buckets = buckets or buckets_of(settings, self.clock)
+        self.outside = outside
+        self._runners: dict[str, Runner] = {}
         self._bound: _Bound | None = None
         self._added: list[Middleware] = []
         if channel is not None:
@@ -112,6 +118,13 @@ class App:
         if channel.name in self._channels:
             raise DuplicateName(f'two channels are called "{channel.name}"')
         self._channels[channel.name] = channel
+
+    def runner(self, kind: str, runner: Runner) -> None:
+        """Add what does the effects of a kind, such as `http`. Those of modules are there by themselves."""
+        self._still_open(f'the runner of "{kind}"')
+        if kind in self._runners:
+            raise DuplicateName(f'two runners are for "{kind}"')
+        self._runners[kind] = runner
 
     def use(self, middleware: Middleware) -> None:
         """Add a middleware between the opt-out and the flow, inside of those added before."""
@@ -152,7 +165,8 @@ class App:
                 metrics=self.metrics,
             )
             _tell_started(world)
-            self._bound = _Bound(world, library, self._pipeline(world), self._sender(world))
+            effects = Effects(world, {**registry.invokes, **self._runners} if self.outside else {})
+            self._bound = _Bound(world, library, self._pipeline(world), self._sender(world), effects)
         except BaseException:
             database.close()
             raise
@@ -198,14 +212,16 @@ class App:
         crash_point("accept.after_ring")
         return True
 
-    def drain(self, stop: Stop = lambda: False, patience: timedelta = timedelta()) -> Drained:
-        """Do everything that is due, in this thread: timers, turns, messages out.
+    def drain(
+        self, stop: Stop = lambda: False, patience: timedelta = timedelta(), *, effects: bool = True
+    ) -> Drained:
+        """Do everything that is due, in this thread: timers, turns, messages out, effects.
 
         `stop` is asked between two pieces of work. Events younger than `patience` are left to the worker
-        that was rung for them. Effects (`http`, a module's own) aren't run: they stay pending until
-        `finish_effect`.
+        that was rung for them. Without `effects` those are left to `run_effects`, in another thread: they
+        wait for other servers.
         """
-        return self._sweep().drain(stop, patience)
+        return self._sweep().drain(stop, patience, effects=effects)
 
     def serve(self, conversation_id: int, stop: Stop = lambda: False) -> Drained:
         """Do the turns of this conversation that are due, and nothing else."""
@@ -215,6 +231,14 @@ class App:
         """Send what is due, of all conversations, and nothing else."""
         return self._sweep().send(stop)
 
+    def run_effects(self, stop: Stop = lambda: False) -> Drained:
+        """Do what flows asked for outside of turns, and is due: `http` requests, the modules' invokes.
+
+        Each result is an event of its conversation, for which the bell is rung. Any number of threads and
+        processes may do this at once.
+        """
+        return self._sweep().run_effects(stop)
+
     def fire_timers(self) -> list[int]:
         """Turn the timers that are due into events; gives the conversations that have something to do now."""
         world = self._ready.world
@@ -222,13 +246,16 @@ class App:
 
     def sweeper(self) -> Sweeper:
         """What drains this app for as long as it runs; from now on `accept` rings it."""
-        sweeper = Sweeper(self.drain, self.settings.runtime.sweep.total_seconds())
+        runtime = self.settings.runtime
+        beside = [self.run_effects] * (runtime.effects if self._ready.effects.kinds else 0)
+        turns = partial(self.drain, effects=False)
+        sweeper = Sweeper(turns, runtime.sweep.total_seconds(), beside)
         self._doorbell = sweeper
         return sweeper
 
     def next_due(self) -> datetime | None:
         """When there is something to do next, or was already; None where nothing waits."""
-        return next_due(self.database)
+        return next_due(self.database, self._ready.effects.kinds)
 
     def upcoming(self, until: datetime) -> Upcoming:
         """When timers and messages that wait now come due, up to then."""
@@ -303,7 +330,7 @@ class App:
 
     def _sweep(self) -> Sweep:
         bound = self._ready
-        return Sweep(bound.world, bound.pipeline, bound.sender)
+        return Sweep(bound.world, bound.pipeline, bound.sender, bound.effects, self._doorbell.ring)
 
     @property
     def _ready(self) -> "_Bound":
@@ -319,7 +346,7 @@ class App:
         sources = load_flows(self.settings) if self._sources is None else list(self._sources)
         texts = load_texts(self.settings) if self._texts is None else self._texts
         options = CheckOptions(locales=self.settings.all_locales)
-        problems = check(sources, texts, registry.commands, options=options)
+        problems = check(sources, texts, registry.commands, registry.invokes, options=options)
         errors = [problem for problem in problems if problem.severity == "error"]
         if errors:
             raise FlowInvalid(problems=errors)
@@ -364,3 +391,4 @@ class _Bound:
     library: Library
     pipeline: Pipeline
     sender: Sender
+    effects: Effects

@@ -48,7 +48,7 @@ class Talk:
         self.clock, self._ids = MovableClock(), RandomIds()
         self.recorder = Recorder()
         channel = ConsoleChannel(show, Capabilities(buttons=buttons, lists=buttons))
-        self.app: App = build(settings, channel=channel, clock=self.clock, buckets=NoBuckets())
+        self.app: App = build(settings, channel=channel, clock=self.clock, buckets=NoBuckets(), outside=False)
         self.app.use(self.recorder)
         self.app.bind()
         self.engine = Engine(self.app.library)

@@ -1,7 +1,7 @@
 """Finds all work that is due from SQL alone, and does it."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from random import shuffle
@@ -11,10 +11,11 @@ from sqlalchemy import func, select
 
 from wabot.core.database import Database
 from wabot.core.log import describe, get_logger
-from wabot.core.tables import InboundRow, OutboxRow, TimerRow
+from wabot.core.tables import EffectRow, InboundRow, OutboxRow, TimerRow
 from wabot.pipeline.compose import Pipeline
 from wabot.pipeline.turn import Outcome, Turn
 from wabot.pipeline.world import World
+from wabot.runtime.effects import EffectOutcome, Effects
 from wabot.runtime.send import Sender, SendOutcome
 from wabot.runtime.timers import fire_due
 
@@ -24,12 +25,14 @@ ROUNDS = 1000
 LONGEST_PAUSE = 30.0
 
 Stop = Callable[[], bool]
+Ring = Callable[[int], None]
 
 
 @dataclass(slots=True)
 class Drained:
     """How much was done. `retried` turns will be tried again; `failed` ones were parked; `delayed`
-    messages go later, `unsent` ones never, and of `unknown` ones the fate isn't known yet."""
+    messages go later, `unsent` ones never, and of `unknown` ones the fate isn't known yet. `effects` have an
+    answer, good or bad; `postponed` ones are tried again."""
 
     timers: int = 0
     turns: int = 0
@@ -39,6 +42,8 @@ class Drained:
     delayed: int = 0
     unsent: int = 0
     unknown: int = 0
+    effects: int = 0
+    postponed: int = 0
 
     def __bool__(self) -> bool:
         return any(getattr(self, field.name) for field in fields(self))
@@ -55,21 +60,39 @@ _SENDS = {
     SendOutcome.FAILED: "unsent",
     SendOutcome.UNKNOWN: "unknown",
 }
+_EFFECTS = {
+    EffectOutcome.DONE: "effects",
+    EffectOutcome.FAILED: "effects",
+    EffectOutcome.LATER: "postponed",
+}
 
 
 class Sweep:
     """One pass over everything that is due, in this thread."""
 
-    def __init__(self, world: World, pipeline: Pipeline, sender: Sender) -> None:
+    def __init__(
+        self,
+        world: World,
+        pipeline: Pipeline,
+        sender: Sender,
+        effects: Effects | None = None,
+        ring: Ring = lambda _: None,
+    ) -> None:
         self._world = world
         self._pipeline = pipeline
         self._sender = sender
+        self._effects = effects or Effects(world, {})
+        self._ring = ring
 
-    def drain(self, stop: Stop = lambda: False, patience: timedelta = timedelta()) -> Drained:
+    def drain(
+        self, stop: Stop = lambda: False, patience: timedelta = timedelta(), *, effects: bool = True
+    ) -> Drained:
         """Pass after pass until nothing is due, or `stop()` says so between two pieces of work."""
         total = Drained()
         for _ in range(ROUNDS):
             done = self.once(stop, patience)
+            if effects:
+                done.add(self.run_effects(stop))
             total.add(done)
             if not done or stop():
                 break
@@ -114,6 +137,15 @@ class Sweep:
             _count(done, _SENDS[outcome])
         return done
 
+    def run_effects(self, stop: Stop = lambda: False) -> Drained:
+        """Do what flows asked for outside of turns, and ring for each conversation that has an answer."""
+        done = Drained()
+        while not stop() and (ran := self._effects.run_next()) is not None:
+            _count(done, _EFFECTS.get(ran.outcome))
+            if _EFFECTS.get(ran.outcome) == "effects":
+                self._ring(ran.conversation_id)
+        return done
+
     def _run(self, turn: Turn) -> Outcome:
         self._pipeline.run(turn)
         return turn.outcome
@@ -136,11 +168,14 @@ def due_conversations(database: Database, now: datetime) -> list[int]:
         return list(dict.fromkeys(session.scalars(query)))
 
 
-def next_due(database: Database) -> datetime | None:
-    """When something will be due, or was: the earliest of events, messages and timers."""
+def next_due(database: Database, kinds: Collection[str] = ()) -> datetime | None:
+    """When something will be due, or was: the earliest of events, messages, timers, and effects of these
+    kinds."""
     with database.reading() as session:
         columns = (InboundRow.due_at, OutboxRow.due_at, TimerRow.due_at)
         times = [session.scalar(select(func.min(column))) for column in columns]
+        if kinds:
+            times.append(session.scalar(select(func.min(EffectRow.due_at)).where(EffectRow.kind.in_(kinds))))
     return min((time for time in times if time is not None), default=None)
 
 
@@ -151,18 +186,19 @@ class Drains(Protocol):
 class Sweeper:
     """Drains whenever it is rung, and every `interval` seconds: its own bell, so a lost ring costs no more.
 
-    An error of the database does not end it: it logs, waits longer and longer, and goes on.
+    `beside` are drained each in a thread of its own, as what waits for other servers. Whoever has done
+    something rings the others. An error of the database ends none of them: it logs, waits longer and
+    longer, and goes on.
     """
 
-    def __init__(self, drain: Drains, interval: float = 1.0) -> None:
-        self._drain = drain
+    def __init__(self, drain: Drains, interval: float = 1.0, beside: Sequence[Drains] = ()) -> None:
+        self._lines = [(each, threading.Event()) for each in (drain, *beside)]
         self._interval = interval
-        self._rung = threading.Event()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
     def ring(self, conversation_id: int) -> None:
-        self._rung.set()
+        self._ring_all()
 
     def start(self) -> None:
         """Sweep in a thread of its own."""
@@ -171,21 +207,36 @@ class Sweeper:
 
     def run(self) -> None:
         """Sweep in this thread until `stop` is called from elsewhere, or from a signal's handler."""
+        (drain, bell), *beside = self._lines
+        threads = [threading.Thread(target=self._keep, args=line, name="wabot-beside") for line in beside]
+        for thread in threads:
+            thread.start()
+        self._keep(drain, bell)
+        for thread in threads:
+            thread.join()
+
+    def _keep(self, drain: Drains, bell: threading.Event) -> None:
         failures = 0
         while not self._stopped.is_set():
-            self._rung.clear()
+            bell.clear()
             try:
-                self._drain(self._stopped.is_set)
+                if drain(self._stopped.is_set):
+                    self._ring_all(but=bell)
                 failures = 0
             except Exception as error:  # noqa: BLE001 - the database may come back; the work is still there
                 failures += 1
                 get_logger().error("sweep", failures=failures, **describe(error))
-            self._rung.wait(min(self._interval * 2**failures, LONGEST_PAUSE) if failures else self._interval)
+            bell.wait(min(self._interval * 2**failures, LONGEST_PAUSE) if failures else self._interval)
+
+    def _ring_all(self, but: threading.Event | None = None) -> None:
+        for _, bell in self._lines:
+            if bell is not but:
+                bell.set()
 
     def stop(self, timeout: float | None = 30.0) -> bool:
         """End after the piece of work in hand; whether it ended within `timeout` seconds."""
         self._stopped.set()
-        self._rung.set()
+        self._ring_all()
         if self._thread is None:
             return True
         self._thread.join(timeout)

@@ -123,6 +123,7 @@ class Project:
             ids=ids,
             sources=self.sources,
             texts=self.texts,
+            outside=False,
         )
 
 

@@ -5,7 +5,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.client import HTTPException
 from types import TracebackType
 from typing import Self
@@ -98,12 +98,13 @@ class Deadline:
                 return  # It is closed already.
 
 
-@dataclass(frozen=True, slots=True)
 class Exchange:
-    """`context` is for TLS; `max_bytes` is the most that an answer's body may have."""
+    """`max_bytes` is the most that an answer's body may have; `context` is for TLS, by default one with the
+    system's authorities, which takes time to read and so is made when it is needed."""
 
-    max_bytes: int
-    context: ssl.SSLContext = field(default_factory=ssl.create_default_context)
+    def __init__(self, max_bytes: int, context: ssl.SSLContext | None = None) -> None:
+        self._max_bytes = max_bytes
+        self._context = context
 
     def run(self, target: Target, addresses: list[str], message: Message, deadline: Deadline) -> Reply:
         """Raises Trouble, or EffectError where the answer can't be used."""
@@ -141,7 +142,8 @@ class Exchange:
         if target.scheme == "http":
             return line
         try:
-            secure = self.context.wrap_socket(line, server_hostname=target.host)
+            self._context = self._context or ssl.create_default_context()
+            secure = self._context.wrap_socket(line, server_hostname=target.host)
         except BaseException:
             line.close()
             raise
@@ -174,8 +176,8 @@ class Exchange:
         body = b""
         while chunk := response.read(_CHUNK, decode_content=True):
             body += chunk
-            if len(body) > self.max_bytes:
-                raise EffectError(f"the answer has more than {self.max_bytes} bytes", code="too_large")
+            if len(body) > self._max_bytes:
+                raise EffectError(f"the answer has more than {self._max_bytes} bytes", code="too_large")
         return body
 
 

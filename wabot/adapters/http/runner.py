@@ -2,11 +2,11 @@
 
 import codecs
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from email.message import Message as Headers
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from pydantic import ValidationError
@@ -14,7 +14,6 @@ from pydantic import ValidationError
 from wabot.adapters.http.addresses import Resolver, is_public, resolve_within, system_resolver
 from wabot.adapters.http.exchange import Deadline, Exchange, Message, Reply, Trouble
 from wabot.adapters.http.target import Target, parse, permit
-from wabot.core.circuits import Breaker
 from wabot.core.http import HttpRequest, HttpSettings, SecretName, is_header_value
 from wabot.core.module import Outside
 from wabot.core.money import Money
@@ -33,6 +32,17 @@ _ACCEPT = "application/json, text/*;q=0.9, */*;q=0.5"
 _TOO_MANY = 429
 _SERVER_ERROR = 500
 _CHARSETS = ("utf-8", "utf-16", "ascii", "iso8859", "cp125", "koi8", "gb", "big5", "shift_jis", "euc")
+
+
+class Breaker(Protocol):
+    """What guards a host; `core.circuits` has some."""
+
+    def call(
+        self, circuit: str, function: Callable[[], Reply], *, ignore: Callable[[Exception], bool] = ...
+    ) -> Reply:
+        """`function()`, or CircuitOpen where the host has failed too often. An error counts against the
+        host unless `ignore` says that it works."""
+        ...
 
 
 class Http:
