@@ -31,10 +31,9 @@ GROUP = "wabot.modules"
 def build(settings: Settings, **overrides: Any) -> App:
     """An app of these settings, not bound yet. `overrides` are arguments of `App` instead of ours."""
     parts: dict[str, Any] = {"modules": find_modules(settings.modules), "channel": ConsoleChannel()}
-    if settings.redis_url and "doorbell" not in overrides:
-        parts["doorbell"] = import_queue().RqDoorbell(settings.redis_url)
     if settings.redis_url:
         parts |= _in_redis(settings, settings.redis_url)
+        parts["doorbell"] = import_queue().RqDoorbell(settings.redis_url, parts["metrics"])
     app = App(settings, **{**parts, **overrides})
     app.runner("http", Http(settings.http, breaker=app.breaker))
     for middleware in find_middleware(settings):

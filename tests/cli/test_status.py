@@ -61,9 +61,16 @@ def test_redis_that_cannot_be_reached(project: Path, monkeypatch: pytest.MonkeyP
     assert wabot("status", "--json").json["redis"] == {"reachable": False}
 
 
+def away() -> None:
+    raise OSError("away")
+
+
 @pytest.mark.redis
 def test_queues_and_workers(project: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str) -> None:
     from redis import Redis
+
+    from wabot.adapters.redis import Link, RedisBreaker
+    from wabot.core.circuits import CircuitPolicy
 
     client = Redis.from_url(redis_url)
     client.flushall()
@@ -73,9 +80,14 @@ def test_queues_and_workers(project: Path, monkeypatch: pytest.MonkeyPatch, redi
     shown = wabot("status").out
     assert "inbound        1        0        0         0" in shown
     assert "No worker is at work." in shown
-    assert "The scheduler does not run." in shown
+    assert "The scheduler does not run.\nEvery circuit is closed.\n" in shown
     assert wabot("worker", "--burst").code == 0
+    breaker = RedisBreaker(Link(redis_url), CircuitPolicy(threshold=1))
+    with pytest.raises(OSError, match="away"):
+        breaker.call("console", away)
+    assert wabot("status").out.endswith("circuit  state\nconsole  open\n")
     shown = wabot("status", "--json").json
+    assert shown["redis"]["circuits"] == {"console": "open"}
     assert shown["inbound"]["due"] == 0
     assert [(queue["name"], queue["waiting"]) for queue in shown["redis"]["queues"]] == [
         ("inbound", 0),

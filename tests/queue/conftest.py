@@ -6,6 +6,7 @@ from redis import Redis
 
 from tests.queue.deployment import Deployment
 from wabot.adapters.queue import RqDoorbell
+from wabot.core.metrics import MemoryMetrics
 from wabot.testing.fakes import SequentialIds
 
 
@@ -20,7 +21,7 @@ def redis(redis_url: str) -> Iterator[Redis]:
 
 @pytest.fixture
 def bell(redis: Redis, redis_url: str) -> Iterator[RqDoorbell]:
-    bell = RqDoorbell(redis_url, SequentialIds())
+    bell = RqDoorbell(redis_url, MemoryMetrics(), SequentialIds())
     yield bell
     bell.close()
 

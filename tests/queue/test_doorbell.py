@@ -8,6 +8,8 @@ from rq.job import Job
 
 from wabot.adapters.queue import RqDoorbell
 from wabot.adapters.queue.doorbell import pauses
+from wabot.core.metrics import MemoryMetrics
+from wabot.errors import SettingsError
 
 pytestmark = pytest.mark.redis
 
@@ -67,11 +69,13 @@ def test_pauses_between_tries_grow_and_are_spread() -> None:
 
 
 def test_without_redis_ringing_costs_nothing_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    bell = RqDoorbell("unix:///nowhere/redis.sock")
+    metrics = MemoryMetrics()
+    bell = RqDoorbell("unix:///nowhere/redis.sock", metrics)
     for _ in range(5):
         bell.ring(17)
     bell.heard("converse", 17)
     assert bell.lost == 5
+    assert 'wabot_jobs_total{job="converse",outcome="lost"} 5' in metrics.text()
     lines = [json.loads(record.getMessage()) for record in caplog.records]
     assert [(line["event"], line["ring"], line["lost"]) for line in lines] == [
         ("ring", "converse", 1),
@@ -90,3 +94,8 @@ def test_it_rings_again_once_redis_is_back(
     away.redis, away._queues = there, bell._queues
     away.ring(17)
     assert (away.lost, len(jobs(redis, "inbound"))) == (1, 1)
+
+
+def test_a_url_that_is_none() -> None:
+    with pytest.raises(SettingsError, match="can't be read"):
+        RqDoorbell("localhost:6379")

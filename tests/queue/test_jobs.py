@@ -59,6 +59,7 @@ def test_a_worker_does_what_is_rung_for(redis_url: str, bell: RqDoorbell) -> Non
     bell.ring_timers()
     work(redis_url, works, burst=True)
     assert works.asked == ["serve 17", "timers", "send", "drain"]
+    assert 'wabot_jobs_total{job="converse",outcome="done"} 1' in works.metrics.text()
     rq = status(redis_url)
     assert rq is not None
     assert rq.workers == ()
@@ -100,6 +101,7 @@ def test_a_job_that_fails_is_tried_again_and_tells_no_secrets(
     rq = status(redis_url)
     assert rq is not None
     assert (rq.queues[0].retrying, rq.queues[0].failed) == (0, 1)
+    assert 'wabot_jobs_total{job="converse",outcome="failed"} 2' in works.metrics.text()
     (failure,) = rq.failures
     assert failure.queue == "inbound"
     assert failure.error.endswith("JobFailed: converse: OSError")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+from wabot.core.metrics import MemoryMetrics
 from wabot.runtime import Drained
 
 Stop = Callable[[], bool]
@@ -13,6 +14,7 @@ class FakeWorks:
 
     def __init__(self, does: Callable[[str], object] = lambda _: None) -> None:
         self.asked: list[str] = []
+        self.metrics = MemoryMetrics()
         self.does = does
         self.waiting = {17}
         self.fired: list[list[int]] = []

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wabot.app.parts import circuits_of
 from wabot.bootstrap import find_modules, import_queue
 from wabot.cli.run import settings_here
 from wabot.cli.screen import counted, show, show_json, table
@@ -29,8 +30,9 @@ def run(project: Path | None, *, as_json: bool) -> None:
     now = SystemClock().now()
     record = _backlog(settings, now)
     queue = import_queue().status(settings.redis_url) if settings.redis_url else None
+    circuits = _circuits(settings) if queue else {}
     if as_json:
-        show_json(_as_json(record, queue, now, with_redis=settings.redis_url is not None))
+        show_json(_as_json(record, queue, circuits, now, with_redis=settings.redis_url is not None))
         return
     show(*_record_lines(record, now))
     if settings.redis_url is None:
@@ -38,7 +40,7 @@ def run(project: Path | None, *, as_json: bool) -> None:
     elif queue is None:
         show("", "Redis can't be reached: each worker finds the work in the database by itself.")
     else:
-        show("", *_queue_lines(queue, now))
+        show("", *_queue_lines(queue, now), *_circuit_lines(circuits))
 
 
 def _backlog(settings: Settings, now: datetime) -> Backlog:
@@ -50,13 +52,38 @@ def _backlog(settings: Settings, now: datetime) -> Backlog:
         return backlog(database, now)
 
 
-def _as_json(record: Backlog, queue: "RqStatus | None", now: datetime, *, with_redis: bool) -> dict[str, Any]:
+def _circuits(settings: Settings) -> dict[str, str]:
+    """Those that all processes share; without Redis each process knows its own."""
+    from wabot.adapters.redis import Link, RedisBreaker
+
+    breaker = RedisBreaker(Link(settings.redis_url or ""), circuits_of(settings))
+    return {name: state.value for name, state in breaker.troubled().items()}
+
+
+def _circuit_lines(circuits: dict[str, str]) -> Iterator[Any]:
+    if circuits:
+        yield ""
+        yield from table(circuits.items(), {"circuit": "bold", "state": ""})
+    else:
+        yield "Every circuit is closed."
+
+
+def _as_json(
+    record: Backlog,
+    queue: "RqStatus | None",
+    circuits: dict[str, str],
+    now: datetime,
+    *,
+    with_redis: bool,
+) -> dict[str, Any]:
     shown: dict[str, Any] = {"at": now, **asdict(record)}
     for name in TABLES:
         shown[name]["age_seconds"] = _age(shown[name]["oldest"], now)
     if not with_redis:
         return {**shown, "redis": None}
-    return {**shown, "redis": {"reachable": queue is not None, **(asdict(queue) if queue else {})}}
+    if queue is None:
+        return {**shown, "redis": {"reachable": False}}
+    return {**shown, "redis": {"reachable": True, **asdict(queue), "circuits": circuits}}
 
 
 def _record_lines(record: Backlog, now: datetime) -> Iterator[Any]:

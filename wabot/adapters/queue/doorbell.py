@@ -11,7 +11,10 @@ from redis.retry import Retry as Retrying
 from rq import Queue, Retry
 
 from wabot.core.log import describe, get_logger
+from wabot.core.metrics import JOBS as JOBS_TOTAL
+from wabot.core.metrics import Metrics, NoMetrics
 from wabot.core.ports import Ids, RandomIds
+from wabot.errors import SettingsError
 
 INBOUND, TRANSACTIONAL, BULK = "inbound", "transactional", "bulk"
 QUEUES = (INBOUND, TRANSACTIONAL, BULK)
@@ -35,10 +38,15 @@ SILENCE_SECONDS = 5.0
 
 
 def connect(url: str, timeout: float | None = ANSWER_SECONDS) -> Redis:
-    """A client that gives up after `timeout` seconds. Nothing is connected yet."""
+    """A client that gives up after `timeout` seconds. Nothing is connected yet. Raises SettingsError."""
     # One retry, at once: a Redis that was restarted has left dead connections behind.
     retry = Retrying(NoBackoff(), 1)
-    return Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=ANSWER_SECONDS, retry=retry)
+    try:
+        return Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=ANSWER_SECONDS, retry=retry)
+    except ValueError as error:
+        raise SettingsError(
+            f"the URL of Redis can't be read: {error}", hint="write it like redis://localhost:6379/0"
+        ) from None
 
 
 def pauses(seed: str, tries: int = TRIES) -> list[int]:
@@ -61,8 +69,9 @@ def flag_of(kind: str, *ids: int) -> str:
 class RqDoorbell:
     """A ring that fails is logged and counted in `lost`, and nothing else: the sweeper finds the work."""
 
-    def __init__(self, url: str, ids: Ids | None = None) -> None:
+    def __init__(self, url: str, metrics: Metrics | None = None, ids: Ids | None = None) -> None:
         self.redis = connect(url)
+        self.metrics = metrics or NoMetrics()
         self._ids = ids or RandomIds()
         self.lost = 0
         self._queues = {name: Queue(name, connection=self.redis) for name in QUEUES}
@@ -92,14 +101,18 @@ class RqDoorbell:
 
     def _ring(self, kind: str, *ids: int) -> None:
         if time.monotonic() < self._silent_until:
-            self.lost += 1
+            self._count_lost(kind)
             return
         try:
             if self.redis.set(flag_of(kind, *ids), 1, nx=True, ex=FLAG_SECONDS):
                 self._enqueue(kind, ids)
         except RedisError as error:
-            self.lost += 1
+            self._count_lost(kind)
             self._failed(kind, error)
+
+    def _count_lost(self, kind: str) -> None:
+        self.lost += 1
+        self.metrics.count(JOBS_TOTAL, job=kind, outcome="lost")
 
     def _failed(self, kind: str, error: RedisError) -> None:
         self._silent_until = time.monotonic() + SILENCE_SECONDS

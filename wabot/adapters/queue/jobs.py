@@ -9,6 +9,7 @@ from typing import Protocol
 
 from wabot.adapters.queue.doorbell import CONVERSE, OUTBOX, TIMERS, RqDoorbell
 from wabot.core.log import describe, get_logger
+from wabot.core.metrics import JOBS as JOBS_TOTAL
 from wabot.runtime import Drained
 
 BUDGET_SECONDS = 20.0
@@ -87,4 +88,6 @@ def _job(kind: str, *ids: int) -> Iterator[tuple[Place, Stop]]:
         yield place, lambda: place.stop() or time.monotonic() >= until
     except Exception as error:  # noqa: BLE001 - whatever it is, RQ tries again
         get_logger().error("job", job=kind, ids=ids, **describe(error))
+        place.bell.metrics.count(JOBS_TOTAL, job=kind, outcome="failed")
         raise JobFailed(f"{kind}: {type(error).__name__}") from None
+    place.bell.metrics.count(JOBS_TOTAL, job=kind, outcome="done")

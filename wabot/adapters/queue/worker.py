@@ -27,6 +27,7 @@ from wabot.adapters.queue.doorbell import QUEUES, RqDoorbell, connect
 from wabot.adapters.queue.jobs import Place, Stop, working_at
 from wabot.adapters.queue.jobs import Works as JobWorks
 from wabot.core.log import describe, get_logger
+from wabot.core.metrics import Metrics
 from wabot.runtime import Drained, Sweeper
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ COLD = 1
 class Works(JobWorks, Protocol):
     """The part of an app that a worker needs."""
 
+    @property
+    def metrics(self) -> Metrics: ...
     def drain(self, stop: Stop = ..., patience: timedelta = ..., /) -> Drained: ...
 
 
@@ -119,7 +122,7 @@ def work(
     """
     logging.getLogger("rq").setLevel(logging.WARNING)
     stopping = threading.Event()
-    bell, redis = RqDoorbell(url), connect(url, timeout=None)
+    bell, redis = RqDoorbell(url, works.metrics), connect(url, timeout=None)
     retries = Retries(redis)
 
     def maintain(stop: Stop) -> Drained:

@@ -170,6 +170,13 @@ class RedisBreaker:
         state, _ = self._scripts.enter(circuit, probing=False)
         return _STATES[state]
 
+    def troubled(self) -> dict[str, CircuitState]:
+        """The circuits whose last call failed, with their states; all others are closed."""
+        link = self._scripts.link
+        nothing: list[str] = []
+        names = [key.removeprefix(PREFIX) for key in link.ask(lambda: link.keys(PREFIX), nothing)]
+        return {name: self.state(name) for name in names}
+
     def _hear(self, circuit: str, kind: str, event: Event) -> None:
         if isinstance(event, ContextChanged):
             self._listener(circuit, _STATES[event.state])

@@ -48,6 +48,10 @@ class Link:
         """A Lua script as a function of `keys` and `args`; the server learns it when it is first called."""
         return self._client.register_script(source)
 
+    def keys(self, prefix: str) -> list[str]:
+        """The keys that begin so. It looks at every key there is. Raises RedisError."""
+        return sorted(map(str, self._client.scan_iter(match=f"{prefix}*", count=1000)))
+
     def ask(self, question: Callable[[], T], otherwise: T) -> T:
         """What `question` gives; `otherwise` where Redis doesn't answer, or lately didn't."""
         if self._away_until is not None and self._seconds() < self._away_until:
