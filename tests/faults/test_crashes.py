@@ -5,7 +5,7 @@ import signal
 import pytest
 from sqlalchemy import select
 
-from tests.faults.bots import PHONE
+from tests.faults.bots import PHONE, PRICES
 from tests.faults.harness import Bots
 from wabot.modules.invoices.tables import InvoiceRow
 from wabot.modules.orders.tables import OrderRow
@@ -62,6 +62,24 @@ def test_a_timer_has_one_effect(bots: Bots, crash_at: str) -> None:
     bots.run(hours=days + 1)
     bots.run(hours=days + 2)
     assert bots.said == [*TALK[:3], "Remember"]
+
+
+@pytest.mark.parametrize(
+    ("crash_at", "calls"),
+    [
+        ("effect.after_claim", 1),
+        ("effect.after_call", 2),
+        ("effect.before_commit", 2),
+        ("effect.after_commit", 1),
+    ],
+)
+def test_an_effects_result_has_one_effect(bots: Bots, crash_at: str, calls: int) -> None:
+    bots.killed(crash_at, "cement", flow="ask")
+    for hours in (1, 2):
+        bots.run("cement", flow="ask", hours=hours)
+    assert bots.said == ["It costs 7"]
+    assert bots.provider.texts(PRICES) == ["cement"] * calls
+    assert len({delivery.reference for delivery in bots.provider.deliveries}) == 2
 
 
 def test_a_bot_that_dies_again_and_again_gets_there(bots: Bots) -> None:

@@ -1,4 +1,4 @@
-"""The page on guarantees has a line for each crash point."""
+"""The page on guarantees has a line for each crash point, and each is tried."""
 
 import ast
 import re
@@ -29,3 +29,8 @@ def in_code() -> set[str]:
 def test_every_crash_point_is_on_the_page() -> None:
     rows = re.findall(r"^\| `(\w+\.\w+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(rows) == sorted(in_code())
+
+
+def test_every_crash_point_is_tried() -> None:
+    tried = (ROOT / "tests/faults/test_crashes.py").read_text(encoding="utf-8")
+    assert {name for name in in_code() if f'"{name}"' not in tried} == set()
