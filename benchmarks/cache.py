@@ -120,7 +120,9 @@ def catalog_figures(database: Database, client: Redis, rounds: int) -> dict[str,
     """A look-up's way to the products: by their edition, as it is; and by the edition from Redis."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "catalog.csv"
-        rows = "".join(f"SKU-{number},Product {number},pcs,{number},18\n" for number in range(1, PRODUCTS + 1))
+        rows = "".join(
+            f"SKU-{number},Product {number},pcs,{number},18\n" for number in range(1, PRODUCTS + 1)
+        )
         file.write_text(f"sku,name,unit,price,tax_rate\n{rows}", encoding="utf-8")
         with database.transaction() as session:
             queries.import_file(session, file, "INR", NOW)
