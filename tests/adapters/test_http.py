@@ -12,6 +12,7 @@ import pytest
 
 from tests.adapters.answering import SHOP, Handler, Names, Server, serving
 from wabot.adapters.http import Http
+from wabot.adapters.http.addresses import is_public
 from wabot.adapters.http.exchange import Deadline, Exchange, Message, Reply
 from wabot.adapters.http.target import Target
 from wabot.core.circuits import CircuitPolicy, MemoryBreaker
@@ -321,6 +322,37 @@ def test_no_url_leads_into_the_network_of_the_bot(url: str) -> None:
             assert caught.value.code != "connection" or "①" in url
 
 
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True),
+        ("2606:4700:4700::1111", True),
+        ("::ffff:8.8.8.8", True),
+        ("64:ff9b::808:808", True),
+        ("64:ff9b::a9fe:a9fe", False),
+        ("192.0.0.8", False),
+        ("192.88.99.1", False),
+        ("198.18.0.1", False),
+        ("2001:db8::1", False),
+        ("fe80::1%eth0", False),
+        ("4000::1", False),
+        ("localhost", False),
+        ("", False),
+    ],
+)
+def test_which_addresses_are_public(address: str, public: bool) -> None:
+    assert is_public(address) is public
+
+
+def test_a_name_that_cannot_be_one_is_not_resolved() -> None:
+    def strict(host: str, port: int) -> list[str]:
+        return [host.encode("idna").decode()]
+
+    with pytest.raises(EffectError) as caught:
+        Http(resolver=strict).run({"url": f"http://{'a' * 64}.example.com/"}, OUTSIDE)
+    assert caught.value.code == "connection"
+
+
 @pytest.mark.parametrize("answers", [["10.0.0.1"], ["93.184.215.14", "10.0.0.1"], ["::ffff:10.0.0.1"], []])
 def test_a_name_of_a_private_address_is_refused(answers: list[str]) -> None:
     http = Http(resolver=Names({"shop.example.com": [answers]}))
@@ -436,13 +468,13 @@ HEADERS = {"Authorization": {"secret": "crm"}}
 def test_a_secret_goes_to_its_host_and_comes_back_to_no_flow(server: Server) -> None:
     def echo(handler: Handler) -> None:
         value = handler.headers["Authorization"]
-        body = json.dumps({"you sent": value, "token": value.split()[1]}).encode()
+        body = json.dumps({"you sent": [value, 1], value.split()[1]: "token"}).encode()
         handler.give(body=body, Content_Type="application/json", X_Echo=value)
 
     server.routes["/"] = echo
     found = ask(server, http=with_secret(server), headers=HEADERS)
     assert server.asked[0].headers["Authorization"] == SECRET
-    assert found["body"] == {"you sent": "***", "token": "***"}
+    assert found["body"] == {"you sent": ["***", 1], "***": "token"}
     assert found["headers"]["x-echo"] == "***"
 
 
@@ -481,6 +513,7 @@ def test_a_secret_goes_over_https_alone() -> None:
         {"headers": {"X": "a\r\nAuthorization: b"}},
         {"headers": {"X": "हिन्दी"}},
         {"headers": {"Host": "internal"}},
+        {"headers": {"X Y": "a"}},
         {"headers": {"X": {"secret": 1}}},
         {"query": {"a": {"b": 1}}},
         {"query": {"a": Money(Decimal(1), "INR")}},

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from tests.runtime.conftest import MakeRuntime
 from tests.runtime.worlds import THEIRS, Runtime
 from wabot.core.faults import at_crash_points
+from wabot.core.metrics import MemoryMetrics
 from wabot.core.module import Module, Outside, bind
 from wabot.core.tables import EffectRow
 from wabot.errors import ConfigurationError, EffectError, Rejected, TryAgain, TurnError
@@ -320,3 +321,17 @@ def test_a_module_does_things_outside_of_turns(build: MakeRuntime, channel: Fake
         invoke.run({}, outside)
     with pytest.raises(ConfigurationError, match="has Pay as its settings"):
         outside.settings(Pay)
+
+
+def test_tries_are_counted_by_what_became_of_them(runtime: Runtime) -> None:
+    def fail(outside: Outside) -> Any:
+        raise TryAgain("busy")
+
+    runtime.world = replace(runtime.world, metrics=MemoryMetrics())
+    asked(runtime)
+    effects(runtime, Errand(do=fail)).run_next()
+    runtime.clock.advance(timedelta(seconds=1))
+    effects(runtime, Errand()).run_next()
+    text = runtime.world.metrics.text()
+    assert 'wabot_effects_total{kind="http",outcome="later"} 1' in text
+    assert 'wabot_effects_total{kind="http",outcome="done"} 1' in text

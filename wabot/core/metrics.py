@@ -35,6 +35,9 @@ RATE_LIMITED = Metric(
 SENDS = Metric(
     "wabot_sends_total", "counter", "Attempts to send, by what became of them.", ("channel", "outcome")
 )
+EFFECTS = Metric(
+    "wabot_effects_total", "counter", "Tries of effects, by what became of them.", ("kind", "outcome")
+)
 CIRCUIT = Metric(
     "wabot_circuit_open", "gauge", "0 is closed, 1 open, 0.5 open but to be tried.", ("circuit",)
 )

@@ -25,6 +25,7 @@ from sqlalchemy import Select, bindparam, select, update
 from wabot.core.database import Database, UtcDateTime, lock
 from wabot.core.faults import crash_point
 from wabot.core.log import describe, get_logger
+from wabot.core.metrics import EFFECTS
 from wabot.core.module import Contact, Outside
 from wabot.core.ports import Clock, Ids
 from wabot.core.tables import ContactRow, ConversationRow, EffectRow, EffectStatus, InboundRow, Origin
@@ -230,6 +231,7 @@ class Effects:
             outcome = self._postpone(claim, failure)
         else:
             outcome = self._finish(claim, failure.data if failure else found, failed=failure is not None)
+        self._world.metrics.count(EFFECTS, kind=claim.kind, outcome=outcome.value)
         self._log.info(
             "effect",
             outcome=outcome.value,

@@ -163,11 +163,11 @@ class Http:
     def _result(self, request: HttpRequest, reply: Reply) -> dict[str, Any]:
         masked = self._masked(request)
         kind, charset = _content(reply.headers.get("content-type", ""))
-        text = masked(_decoded(reply.body, charset))
+        text = _decoded(reply.body, charset)
         return {
             "status": reply.status,
-            "headers": {name: masked(value) for name, value in reply.headers.items()},
-            "body": _json(text) if kind.endswith(("/json", "+json")) else text,
+            "headers": masked(reply.headers),
+            "body": masked(_json(text) if kind.endswith(("/json", "+json")) else text),
         }
 
     def _masked(self, request: HttpRequest) -> "Masked":
@@ -179,13 +179,24 @@ class Masked:
     """Takes secrets out of what a server sends back: the value, and a token after `Bearer`."""
 
     def __init__(self, secrets: list[str]) -> None:
-        words = {word for secret in secrets for word in (secret, secret.rpartition(" ")[2])}
+        words = {word for secret in secrets for word in (secret, *secret.split(" ")[1:])}
         self._words = sorted(filter(None, words), key=len, reverse=True)
 
-    def __call__(self, text: str) -> str:
-        for word in self._words:
-            text = text.replace(word, MASK)
-        return text
+    def __call__(self, value: Any) -> Any:
+        """`value`, plain data, with each secret in a text or a key of it masked."""
+        if not self._words:
+            return value
+        match value:
+            case str():
+                for word in self._words:
+                    value = value.replace(word, MASK)
+                return value
+            case list():
+                return [self(item) for item in value]
+            case dict():
+                return {self(key): self(item) for key, item in value.items()}
+            case _:
+                return value
 
 
 class _Down(Exception):
