@@ -1,5 +1,7 @@
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
@@ -7,8 +9,9 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, select
 
-from tests.modules.desk import RAVI, Desk, desk, migrated
+from tests.modules.desk import RAVI, Desk, Hands, desk, migrated
 from wabot.app import App
+from wabot.core.database import Database
 from wabot.core.migrate import differences
 from wabot.core.money import Money
 from wabot.engine.loader import load_flow
@@ -284,3 +287,23 @@ def test_a_mistake_in_the_file_keeps_the_app_from_starting(tmp_path: Path) -> No
     (tmp_path / "c.csv").write_text(HEAD + "A,Cement,bag,10,18\n", encoding="utf-8")
     with App(settings, modules=[catalog.module], sources=[source], texts=Texts()).bind() as app:
         assert app.run("catalog.get", {"sku": "A"})["name"] == "Cement"
+
+
+def test_processes_that_start_at_once_read_the_file_once(file: Path, shared_url: str) -> None:
+    migrated([catalog.module], shared_url).close()
+    databases = [Database(shared_url) for _ in range(4)]
+    start = threading.Barrier(4)
+
+    def read(database: Database) -> bool:
+        start.wait(20)
+        with database.transaction() as session:
+            changed = queries.import_file(session, file, "INR", Hands().now())
+            session.commit()
+            return changed
+
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert sorted(pool.map(read, databases)) == [False, False, False, True]
+    finally:
+        for database in databases:
+            database.close()

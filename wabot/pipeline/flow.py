@@ -43,7 +43,8 @@ def _run(world: World, turn: Turn) -> Step | None:
         return world.engine.handle(work.state, received.event, context)
     if received.message is None:
         return None
-    drop_open(work.session, turn.conversation_id, work.now)
+    if work.conversation.version:
+        drop_open(work.session, turn.conversation_id, work.now)
     flow, counter = world.flow_of(work.conversation.sender), work.conversation.counter
     return world.engine.start(flow, context, message=received.message, counter=counter)
 

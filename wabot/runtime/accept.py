@@ -1,9 +1,10 @@
 """The door: everything that happens to a conversation is inserted here, once, and waits for its turn."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Table, bindparam, select
+from sqlalchemy import BindParameter, ColumnElement, Executable, Table, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -14,6 +15,7 @@ from wabot.core.ports import Clock, Ids
 from wabot.core.tables import EFFECT_CHANNEL, TIMER_CHANNEL, ContactRow, ConversationRow, InboundRow, Origin
 from wabot.errors import ConfigurationError
 
+_Text = str | BindParameter[str]
 RESERVED_CHANNELS = frozenset({TIMER_CHANNEL, EFFECT_CHANNEL})
 
 
@@ -45,21 +47,27 @@ def _accept(database: Database, now: datetime, correlation: str, message: Inboun
 
 def _insert_where_open(session: Session, message: Inbound, row: dict[str, Any]) -> int | None:
     """Insert into the conversation that is there, by one statement; None where nothing was inserted."""
+    values = {**row, "sender": message.recipient, "phone": message.sender}
+    statement = _insert_between(session.get_bind().dialect.name)
+    return session.connection().execute(statement, values).scalar()
+
+
+@lru_cache
+def _insert_between(dialect: str) -> Executable:
+    """Of an inbound row's values, and the conversation's `sender` and `phone`. Made once: building it costs
+    more than running it."""
     table = cast("Table", InboundRow.__table__)
-    values = {**row, "conversation_id": ConversationRow.id}
+    names = [*_row("", "", 0, Origin.MESSAGE, {}, "", datetime.min.replace(tzinfo=UTC))]
     columns = [
-        value if name == "conversation_id" else bindparam(name, value, type_=table.c[name].type)
-        for name, value in values.items()
+        ConversationRow.id if name == "conversation_id" else bindparam(name, type_=table.c[name].type)
+        for name in names
     ]
-    source = select(*columns).where(*_between(message.channel, message.recipient, message.sender))
-    statement = _insert(session, table).from_select(list(values), source)
-    found = session.connection().execute(
-        statement.on_conflict_do_nothing().returning(table.c.conversation_id)
-    )
-    return found.scalar()
+    source = select(*columns).where(*_between(bindparam("channel"), bindparam("sender"), bindparam("phone")))
+    statement = _insert(dialect, table).from_select(names, source)
+    return statement.on_conflict_do_nothing().returning(table.c.conversation_id)
 
 
-def _between(channel: str, sender: str, phone: str) -> tuple[ColumnElement[bool], ...]:
+def _between(channel: _Text, sender: _Text, phone: _Text) -> tuple[ColumnElement[bool], ...]:
     """The conversation of this contact with our `sender`."""
     return (
         ContactRow.id == ConversationRow.contact_id,
@@ -128,10 +136,14 @@ def _row(
 def _insert_once(session: Session, model: type[Base], values: dict[str, Any]) -> bool:
     """Insert unless a unique constraint says that it is there; whether it was inserted."""
     table = cast("Table", model.__table__)
-    statement = _insert(session, table).values(values).on_conflict_do_nothing().returning(table.c.id)
+    statement = (
+        _insert(session.get_bind().dialect.name, table)
+        .values(values)
+        .on_conflict_do_nothing()
+        .returning(table.c.id)
+    )
     return session.connection().execute(statement).first() is not None
 
 
-def _insert(session: Session, table: Table) -> sqlite.Insert | postgresql.Insert:
-    build = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    return build(table)
+def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)

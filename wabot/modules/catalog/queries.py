@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from wabot.core.money import Money
@@ -52,8 +52,18 @@ def import_file(session: Session, file: Path, currency: str, now: datetime) -> b
     mark = fingerprint(file, currency)
     if mark == edition(session):
         return False
-    replace(session, parse_products(content_of(file), str(file), currency), mark, now)
+    wanted = parse_products(content_of(file), str(file), currency)
+    _one_at_a_time(session)
+    if mark == edition(session):
+        return False
+    replace(session, wanted, mark, now)
     return True
+
+
+def _one_at_a_time(session: Session) -> None:
+    """Wait for another process that is importing. On SQLite the transaction is alone as it is."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("lock table catalog_edition in share row exclusive mode"))
 
 
 def replace(session: Session, wanted: Sequence[Product], mark: str, now: datetime) -> None:
