@@ -1,5 +1,6 @@
 """Buckets and circuits in both forms, whose time can be moved: the same tests hold for each."""
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -71,6 +72,11 @@ class Server:
         command = [str(servers.find_redis()), *options, "--dir", str(self._home)]
         self._process = Popen(command, stdout=PIPE, text=True)
         servers.await_line(self._process, servers.READY)
+
+    def freeze(self) -> None:
+        """It takes connections and answers nothing, until it is killed."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
 
     def stop(self) -> None:
         if self._process is not None:

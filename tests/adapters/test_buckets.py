@@ -1,11 +1,13 @@
 import threading
 from datetime import timedelta
+from time import monotonic
 
 import pytest
 from redis import Redis
 
 from tests.adapters.conftest import RATE, Moved, Server
 from wabot.adapters.redis import Link, RedisBuckets
+from wabot.adapters.redis.link import TIMEOUT
 from wabot.core.buckets import MemoryBuckets, NoBuckets, Rate, Verdict
 from wabot.testing.fakes import ManualClock
 
@@ -112,3 +114,14 @@ def test_without_redis_everything_passes_until_it_is_back(
     seconds[0] = 10
     assert [buckets.take("asha") for _ in range(4)] == [PASS, PASS, PASS, TELL]
     assert [record.levelname for record in caplog.records if '"redis"' in record.getMessage()] == ["ERROR"]
+
+
+@pytest.mark.redis
+def test_a_redis_that_hangs_is_waited_for_once(server: Server) -> None:
+    seconds = [0.0]
+    buckets = RedisBuckets(Link(server.url, lambda: seconds[0]), RATE)
+    buckets.take("asha")
+    server.freeze()
+    began = monotonic()
+    assert {buckets.take("asha") for _ in range(50)} == {PASS}
+    assert monotonic() - began < 25 * TIMEOUT, "each of them would have waited"

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, TypeVar
 
+from redis import ConnectionError as Cut
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -33,8 +34,9 @@ class Link:
                 decode_responses=True,
                 socket_timeout=TIMEOUT,
                 socket_connect_timeout=TIMEOUT,
-                # Once more, for the connections of the pool that a restart of the server has cut.
-                retry=Retry(NoBackoff(), 1),
+                # Once more, for the connections of the pool that a restart of the server has cut; one that
+                # hangs is not asked twice.
+                retry=Retry(NoBackoff(), 1, supported_errors=(Cut,)),
             )
         except ValueError as error:
             raise SettingsError(
