@@ -1,5 +1,6 @@
 """What flows invoke, from the settings to the answer, in one process."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -9,11 +10,13 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from tests.adapters.answering import Server, serving
+from tests.adapters.answering import Handler, Server, serving
 from tests.runtime import errands
 from tests.runtime.errands import written
+from wabot.adapters.http import Http
 from wabot.app import App
-from wabot.bootstrap import build
+from wabot.bootstrap import build, configure_logging
+from wabot.core.http import HttpSettings
 from wabot.core.module import Module, Outside
 from wabot.engine.loader import load_flow
 from wabot.errors import DuplicateName, FlowInvalid, Frozen, SettingsError
@@ -183,3 +186,26 @@ def test_runners_are_added_once_and_before_the_app_is_bound(server: Server, tmp_
         app.runner("http", make_shop().invokes["shop.price"])
     with app.bind(), pytest.raises(Frozen):
         app.runner("other", make_shop().invokes["shop.price"])
+
+
+def odd_header(handler: Handler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nno colon\r\n\r\n")
+    handler.close_connection = True
+
+
+def test_no_url_is_logged(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
+    """urllib3 would warn of an answer with an odd header, and quote the URL."""
+    loggers = [logging.getLogger(name) for name in ("wabot", "urllib3")]
+    before = [(logger.level, logger.handlers, logger.propagate) for logger in loggers]
+    server.routes["/"] = odd_header
+    http = Http(HttpSettings(allow=[server.authority]))
+    try:
+        configure_logging(Settings())
+        http.run({"url": server.url, "query": {"phone": "919876543210"}}, Outside("k", ManualClock()))
+        assert len(server.asked) == 1
+        assert not logging.getLogger("urllib3.connection").isEnabledFor(logging.WARNING)
+        assert "919876543210" not in capfd.readouterr().err
+    finally:
+        for logger, (level, handlers, propagate) in zip(loggers, before, strict=True):
+            logger.level, logger.handlers, logger.propagate = level, handlers, propagate
+            logger.setLevel(level)

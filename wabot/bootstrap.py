@@ -140,3 +140,5 @@ def configure_logging(settings: Settings) -> None:
     logger.handlers = [handler]
     logger.propagate = False
     logger.setLevel(settings.log_level.upper())
+    # Its warnings quote URLs, and a contact's number may be in one.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
