@@ -85,6 +85,7 @@ class _Claim:
     once_more: bool
     settle: bool
     form: Form = Form.AS_IS
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +186,12 @@ class Sender:
         if row.status == SendStatus.CLAIMED:
             lost = SendUnknown("whoever sent it did not say what came of it")
             return self._put_off(session, _Sent(claim, SendOutcome.UNKNOWN, self._unknown(lost)))
-        claim = replace(claim, attempts=row.attempts + 1)
+        claim = replace(claim, attempts=row.attempts + 1, until=now + self._policy.lease)
         decided = Form.AS_IS if settle else self._decide(session, row, now)
         if isinstance(decided, SendError):
             return self._put_off(session, self._refused(claim, decided))
         claim = replace(claim, form=decided)
-        held = {"attempts": claim.attempts, "due_at": now + self._policy.lease}
+        held = {"attempts": claim.attempts, "due_at": claim.until}
         status = SendStatus.UNKNOWN if settle else SendStatus.CLAIMED
         session.execute(_row(claim.id).values(status=status, **held), execution_options=_ALONE)
         return claim
@@ -207,6 +208,9 @@ class Sender:
         return sent
 
     def _send(self, claim: _Claim) -> tuple[SendOutcome, dict[str, Any]]:
+        if claim.until is not None and self._clock.now() >= claim.until:
+            # This process slept. Another may have sent it since; where none has, it is pending again.
+            return self._later(claim, NotSent("its lease was over before it was sent"))
         channel = self._channels[claim.channel]
         try:
             message = fit(shaped(Outbound.model_validate(claim.message), claim.form), channel.capabilities)
