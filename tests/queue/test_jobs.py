@@ -15,7 +15,7 @@ pytestmark = pytest.mark.redis
 @pytest.fixture
 def place(bell: RqDoorbell) -> Iterator[FakeWorks]:
     works = FakeWorks()
-    with jobs.working_at(jobs.Place(works, bell, lambda: False)):
+    with jobs.working_at(jobs.Place(works, bell, lambda: False, works.run_effects)):
         yield works
 
 
@@ -29,6 +29,14 @@ def test_turns_ring_for_what_is_to_be_sent(place: FakeWorks, redis: Redis) -> No
     jobs.converse(18)
     assert place.asked == ["serve 17", "serve 18"]
     assert waiting(redis) == {"inbound": [], "transactional": [(1,)]}, "18 had nothing to do"
+
+
+def test_turns_ring_for_what_is_to_be_done_outside(place: FakeWorks, redis: Redis) -> None:
+    place.outside = {17}
+    jobs.converse(17)
+    assert waiting(redis)["transactional"] == [(1,), (1,)]
+    jobs.run_effects(1)
+    assert place.asked == ["serve 17", "effects"]
 
 
 def test_timers_ring_for_their_conversations(place: FakeWorks, redis: Redis) -> None:
@@ -57,8 +65,9 @@ def test_a_worker_does_what_is_rung_for(redis_url: str, bell: RqDoorbell) -> Non
     works = FakeWorks()
     bell.ring(17)
     bell.ring_timers()
+    works.outside = {17}
     work(redis_url, works, burst=True)
-    assert works.asked == ["serve 17", "timers", "send", "drain"]
+    assert works.asked == ["serve 17", "timers", "send", "effects", "drain"]
     assert 'wabot_jobs_total{job="converse",outcome="done"} 1' in works.metrics.text()
     rq = status(redis_url)
     assert rq is not None
@@ -106,7 +115,8 @@ def test_a_job_that_fails_is_tried_again_and_tells_no_secrets(
     assert failure.queue == "inbound"
     assert failure.error.endswith("JobFailed: converse: OSError")
     ours = [json.loads(record.getMessage()) for record in caplog.records if record.name == "wabot"]
-    assert [(line["job"], line["ids"], line["error"]) for line in ours] == [("converse", [17], "OSError")] * 2
+    told = [line for line in ours if line["event"] == "job"]
+    assert [(line["job"], line["ids"], line["error"]) for line in told] == [("converse", [17], "OSError")] * 2
     everything = caplog.text + "".join(str(redis.dump(key)) for key in redis.scan_iter())
     assert "+9198" not in everything
 

@@ -26,11 +26,12 @@ class Foreseen:
 
     timers: list[datetime] = field(default_factory=list)
     messages: list[datetime] = field(default_factory=list)
+    effects: list[datetime] = field(default_factory=list)
     asked: list[datetime] = field(default_factory=list)
 
     def upcoming(self, until: datetime) -> Upcoming:
         self.asked.append(until)
-        return Upcoming(self.timers, self.messages)
+        return Upcoming(self.timers, self.messages, self.effects)
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_it_rings_when_something_is_due_and_not_before(
 ) -> None:
     now = clock.now()
     app.timers = [now + timedelta(seconds=2.2), now + timedelta(seconds=2.9)]
-    app.messages = [now + timedelta(seconds=4)]
+    app.messages = app.effects = [now + timedelta(seconds=4)]
     rings.tick()
     assert app.asked == [now + timedelta(minutes=1)]
     clock.advance(timedelta(seconds=2.5))
@@ -72,8 +73,8 @@ def test_it_rings_when_something_is_due_and_not_before(
     clock.advance(timedelta(seconds=1))
     rings.tick()
     rings.tick()
-    assert rung(redis) == ["fire_timers", "send_outbox"]
-    (job, _) = Queue("transactional", connection=redis).jobs
+    assert rung(redis) == ["fire_timers", "run_effects", "send_outbox"]
+    (job, *_) = Queue("transactional", connection=redis).jobs
     assert (job.result_ttl, job.failure_ttl, job.timeout) == (0, 604800, 180)
 
 

@@ -17,6 +17,20 @@ from wabot.core.faults import CRASH_AT
 
 pytestmark = pytest.mark.redis
 
+LOOK = """
+flow: shop
+states:
+  looking:
+    initial: true
+    invoke: {id: look, http: {url: "http://127.0.0.1:9/"}}
+    transitions:
+      - {event: done.invoke.look, target: told}
+      - {event: error.invoke.look, target: told}
+  told:
+    enter: {say: It is hidden}
+    final: true
+"""
+
 
 def test_one_process_accepts_and_another_answers(deploy: Deploy, redis: Redis, redis_url: str) -> None:
     shop = deploy(redis_url, WABOT_RUNTIME__SWEEP="30s", WABOT_RUNTIME__PATIENCE="30s")
@@ -27,7 +41,16 @@ def test_one_process_accepts_and_another_answers(deploy: Deploy, redis: Redis, r
     assert worker.stop() == 0
     assert worker.said.count("Welcome") == 3
     assert worker.said.endswith("Stopped.\n")
-    assert "Traceback" not in worker.said
+    assert "Traceback" not in worker.said, worker.said
+
+
+def test_what_a_flow_invokes_is_done_and_answered(deploy: Deploy, redis: Redis, redis_url: str) -> None:
+    shop = deploy(redis_url, WABOT_RUNTIME__SWEEP="60s", WABOT_RUNTIME__PATIENCE="60s")
+    (shop.folder / "flows" / "shop.yaml").write_text(LOOK, encoding="utf-8")
+    worker = shop.start("worker")
+    shop.hear("Hi")
+    until(lambda: "It is hidden" in worker.said)
+    assert worker.stop() == 0
 
 
 def test_what_redis_loses_costs_seconds(deploy: Deploy, redis: Redis, redis_url: str) -> None:
@@ -63,7 +86,7 @@ def test_redis_may_stop_and_come_back(deploy: Deploy) -> None:
             shop.hear("Hi", "+912")
             until(lambda: shop.settled(3))
         assert worker.stop() == 0
-    assert "Traceback" not in worker.said
+    assert "Traceback" not in worker.said, worker.said
 
 
 def test_a_killed_worker_is_made_good_by_another(deploy: Deploy, redis: Redis, redis_url: str) -> None:

@@ -17,6 +17,7 @@ class FakeWorks:
         self.metrics = MemoryMetrics()
         self.does = does
         self.waiting = {17}
+        self.outside: set[int] = set()
         self.fired: list[list[int]] = []
 
     def serve(self, conversation_id: int, stop: Stop = lambda: False) -> Drained:
@@ -33,7 +34,17 @@ class FakeWorks:
         self._ask("timers")
         return self.fired.pop() if self.fired else []
 
-    def drain(self, stop: Stop = lambda: False, patience: timedelta = timedelta()) -> Drained:
+    def has_effects(self, conversation_id: int) -> bool:
+        return conversation_id in self.outside
+
+    def run_effects(self, stop: Stop = lambda: False) -> Drained:
+        self._ask("effects")
+        self.outside.clear()
+        return Drained()
+
+    def drain(
+        self, stop: Stop = lambda: False, patience: timedelta = timedelta(), *, effects: bool = True
+    ) -> Drained:
         self._ask("drain")
         return Drained()
 

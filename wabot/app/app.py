@@ -257,8 +257,12 @@ class App:
         """When there is something to do next, or was already; None where nothing waits."""
         return next_due(self.database, self._ready.effects.kinds)
 
+    def has_effects(self, conversation_id: int) -> bool:
+        """Whether something that this conversation invoked waits for a worker, and not for a person."""
+        return any(effect.due_at for effect in self.effects(conversation_id, pending=True))
+
     def upcoming(self, until: datetime) -> Upcoming:
-        """When timers and messages that wait now come due, up to then."""
+        """When timers, messages and effects that wait now come due, up to then."""
         return upcoming(self.database, self.clock.now(), until)
 
     def metrics_text(self) -> str:

@@ -33,6 +33,7 @@ def run(project: Path | None, queues: str, processes: int, *, burst: bool) -> No
             burst=burst,
             sweep=settings.runtime.sweep,
             patience=settings.runtime.patience,
+            effects=settings.runtime.effects,
         )
     say("Stopped.")
 

@@ -48,10 +48,11 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Upcoming:
-    """When timers and messages that wait come due, each moment once."""
+    """When timers, messages and effects that wait come due, each moment once."""
 
     timers: Sequence[datetime]
     messages: Sequence[datetime]
+    effects: Sequence[datetime]
 
 
 def backlog(database: Database, now: datetime) -> Backlog:
@@ -79,6 +80,7 @@ def upcoming(database: Database, now: datetime, until: datetime) -> Upcoming:
         return Upcoming(
             timers=_moments(session, TimerRow.due_at, now, until),
             messages=_moments(session, OutboxRow.due_at, now, until),
+            effects=_moments(session, EffectRow.due_at, now, until),
         )
 
 

@@ -21,11 +21,16 @@ QUEUES = (INBOUND, TRANSACTIONAL, BULK)
 """By priority: a worker takes from a queue only what those before it have not."""
 
 JOBS = "wabot.adapters.queue.jobs"
-CONVERSE, OUTBOX, TIMERS = "converse", "send_outbox", "fire_timers"
-QUEUE_OF: Mapping[str, str] = {CONVERSE: INBOUND, OUTBOX: TRANSACTIONAL, TIMERS: TRANSACTIONAL}
+CONVERSE, OUTBOX, TIMERS, EFFECTS = "converse", "send_outbox", "fire_timers", "run_effects"
+QUEUE_OF: Mapping[str, str] = {
+    CONVERSE: INBOUND,
+    OUTBOX: TRANSACTIONAL,
+    TIMERS: TRANSACTIONAL,
+    EFFECTS: TRANSACTIONAL,
+}
 
 SLOTS = 16
-"""So many workers at most are called to the outbox at once; each sends whatever is due, of all."""
+"""So many workers at most are called to the outbox, or to effects, at once; each does whatever is due."""
 FLAG_SECONDS = 10
 """How long a ring whose job is lost keeps others like it silent. The sweeper is quicker."""
 TRIES = 6
@@ -84,6 +89,10 @@ class RqDoorbell:
     def ring_outbox(self, conversation_id: int) -> None:
         """Messages of this conversation wait to be sent."""
         self._ring(OUTBOX, conversation_id % SLOTS)
+
+    def ring_effects(self, conversation_id: int) -> None:
+        """Something that this conversation asked of the world outside is to be done."""
+        self._ring(EFFECTS, conversation_id % SLOTS)
 
     def ring_timers(self) -> None:
         """A timer has come due."""

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
-from wabot.adapters.queue.doorbell import CONVERSE, OUTBOX, TIMERS, RqDoorbell
+from wabot.adapters.queue.doorbell import CONVERSE, EFFECTS, OUTBOX, TIMERS, RqDoorbell
 from wabot.core.log import describe, get_logger
 from wabot.core.metrics import JOBS as JOBS_TOTAL
 from wabot.runtime import Drained
@@ -24,15 +24,20 @@ class Works(Protocol):
     def serve(self, conversation_id: int, stop: Stop = ..., /) -> Drained: ...
     def send(self, stop: Stop = ..., /) -> Drained: ...
     def fire_timers(self) -> list[int]: ...
+    def has_effects(self, conversation_id: int, /) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where jobs run: the app of this process, the bell for what comes of them, and whether to stop."""
+    """Where jobs run: the app of this process, the bell for what comes of them, and whether to stop.
+
+    `effects` sees to it that they are run: they wait for other servers, and a job shall not.
+    """
 
     works: Works
     bell: RqDoorbell
     stop: Stop
+    effects: Callable[[], object]
 
 
 class JobFailed(Exception):
@@ -58,6 +63,8 @@ def converse(conversation_id: int) -> None:
     with _job(CONVERSE, conversation_id) as (place, stop):
         if place.works.serve(conversation_id, stop):
             place.bell.ring_outbox(conversation_id)
+            if place.works.has_effects(conversation_id):
+                place.bell.ring_effects(conversation_id)
         if stop():
             place.bell.ring(conversation_id)
 
@@ -68,6 +75,12 @@ def send_outbox(slot: int) -> None:
         place.works.send(stop)
         if stop():
             place.bell.ring_outbox(slot)
+
+
+def run_effects(slot: int) -> None:
+    """What flows asked for outside of turns."""
+    with _job(EFFECTS, slot) as (place, _):
+        place.effects()
 
 
 def fire_timers() -> None:

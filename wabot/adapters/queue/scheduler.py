@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from rq_scheduler import Scheduler
 
 from wabot.adapters.queue.doorbell import (
+    EFFECTS,
     FAILURE_SECONDS,
     JOB_SECONDS,
     JOBS,
@@ -44,6 +45,8 @@ class Upcoming(Protocol):
     def timers(self) -> Iterable[datetime]: ...
     @property
     def messages(self) -> Iterable[datetime]: ...
+    @property
+    def effects(self) -> Iterable[datetime]: ...
 
 
 class Foresees(Protocol):
@@ -104,7 +107,11 @@ class RingsInTime:
     def tell(self) -> None:
         """Register a ring for each second of the next minute in which something comes due."""
         upcoming = self._app.upcoming(self._clock.now() + AHEAD)
-        moments: Mapping[str, Iterable[datetime]] = {TIMERS: upcoming.timers, OUTBOX: upcoming.messages}
+        moments: Mapping[str, Iterable[datetime]] = {
+            TIMERS: upcoming.timers,
+            OUTBOX: upcoming.messages,
+            EFFECTS: upcoming.effects,
+        }
         for kind, times in moments.items():
             for second in {math.ceil(moment.timestamp()) for moment in times}:
                 self._register(kind, second)
@@ -127,7 +134,7 @@ class RingsInTime:
         job = self._scheduler.enqueue_at(
             datetime.fromtimestamp(second, UTC),
             f"{JOBS}.{kind}",
-            *([second % SLOTS] if kind == OUTBOX else []),
+            *([] if kind == TIMERS else [second % SLOTS]),
             job_id=job_id,
             queue_name=QUEUE_OF[kind],
             timeout=JOB_SECONDS,

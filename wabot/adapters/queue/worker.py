@@ -48,7 +48,8 @@ class Works(JobWorks, Protocol):
 
     @property
     def metrics(self) -> Metrics: ...
-    def drain(self, stop: Stop = ..., patience: timedelta = ..., /) -> Drained: ...
+    def drain(self, stop: Stop = ..., patience: timedelta = ..., /, *, effects: bool = ...) -> Drained: ...
+    def run_effects(self, stop: Stop = ..., /) -> Drained: ...
 
 
 class BellWorker(SimpleWorker):
@@ -67,6 +68,9 @@ class BellWorker(SimpleWorker):
         )
         self._stopping = stopping
         self._registered_at = 0.0
+
+    def subscribe(self) -> None:
+        """Not to RQ's commands: signals do, and the thread that listens makes a stop a second longer."""
 
     def check_for_suspension(self, burst: bool) -> None:
         """The first thing that RQ does once its own handlers of signals are in place: one that came before is
@@ -114,28 +118,36 @@ def work(
     burst: bool = False,
     sweep: timedelta = timedelta(seconds=1),
     patience: timedelta = timedelta(seconds=2),
+    effects: int = 4,
 ) -> None:
     """Do the jobs of these queues, and whatever else is due, until SIGTERM or SIGINT; in the main thread.
 
     The turn in hand is finished; a second signal, a second later, ends it at once. With `burst` it returns
-    when nothing is left to do. While Redis is away the sweeper does the work alone.
+    when nothing is left to do. `effects` threads wait for other servers. While Redis is away the sweeper
+    does the work alone.
     """
-    logging.getLogger("rq").setLevel(logging.WARNING)
+    _hear_rq()
     stopping = threading.Event()
     bell, redis = RqDoorbell(url, works.metrics), connect(url, timeout=None)
     retries = Retries(redis)
 
     def maintain(stop: Stop) -> Drained:
         retries.ring()
-        return works.drain(stop, patience)
+        return works.drain(stop, patience, effects=False)
 
-    sweeper = Sweeper(maintain, sweep.total_seconds())
+    def run_effects() -> None:
+        if burst:
+            works.run_effects(stopping.is_set)
+        else:
+            sweeper.ring(0)
+
+    sweeper = Sweeper(maintain, sweep.total_seconds(), [works.run_effects] * effects)
     try:
         if burst:
             retries.ring()
         else:
             sweeper.start()
-        with working_at(Place(works, bell, stopping.is_set)):
+        with working_at(Place(works, bell, stopping.is_set, run_effects)):
             _work(redis, queues, stopping, burst=burst)
             if burst and not stopping.is_set():
                 works.drain(stopping.is_set)
@@ -146,6 +158,21 @@ def work(
     if not ended:
         get_logger().error("worker", reason="what it had in hand did not end")
         os._exit(COLD)
+
+
+class _Retold(logging.Handler):
+    """What RQ logs, as a line of ours: one line, and of an error its kind and place alone."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        said = record.getMessage().partition("\n")[0]
+        get_logger().log(record.levelno, "rq", said=said, **(describe(error) if error else {}))
+
+
+def _hear_rq() -> None:
+    logger = logging.getLogger("rq")
+    logger.handlers, logger.propagate = [_Retold()], False
+    logger.setLevel(logging.WARNING)
 
 
 def _work(redis: Redis, queues: Sequence[str], stopping: threading.Event, *, burst: bool) -> None:
