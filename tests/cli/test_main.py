@@ -69,6 +69,36 @@ def test_a_reader_that_leaves_is_no_error(arguments: list[str]) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["step", "latin.yaml"], "the file isn't UTF-8"),
+        (["graph", "latin.yaml"], "the file isn't UTF-8"),
+        (["chat", "latin.yaml"], "the file isn't UTF-8"),
+        (["step", "."], "Is a directory"),
+        (["chat", "--database", "latin.yaml"], "the database can't be used: file is not a database"),
+        (["chat", "--database", "/nowhere/x.db"], "the folder /nowhere for the database isn't there"),
+        (["test", "--junit", "/nowhere/x.xml"], "/nowhere/x.xml: No such file or directory"),
+        (["schema", "-o", "/nowhere/x"], "/nowhere/x: No such file or directory"),
+    ],
+)
+def test_a_mistake_is_told_in_a_line(project: Path, arguments: list[str], told: str) -> None:
+    (project / "latin.yaml").write_bytes(b"flow: caf\xe9\n" * 200)
+    ran = wabot(*arguments)
+    assert ran.code == 1
+    assert told in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_what_is_nobodys_mistake_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("wabot.cli.app.app", fail)
+    with pytest.raises(ZeroDivisionError):
+        wabot("check")
+
+
 def test_an_error_with_findings_shows_each_with_its_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

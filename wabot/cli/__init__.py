@@ -3,6 +3,10 @@
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wabot.errors import WabotError
 
 __all__ = ["main"]
 
@@ -34,8 +38,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         show_error(WabotError(f"{error.filename}: {error.strerror}"))
         code = 1
+    except Exception as error:
+        if (told := _of_the_database(error)) is None:
+            raise
+        show_error(told)
+        code = 1
     _flush()
     sys.exit(code)  # type: ignore[arg-type]
+
+
+def _of_the_database(error: Exception) -> "WabotError | None":
+    """What the database itself says: it isn't there, can't be written, or is none."""
+    # Only what was imported can have raised.
+    if "sqlalchemy" not in sys.modules:
+        return None
+    from sqlalchemy.exc import DatabaseError, OperationalError
+
+    from wabot.errors import RecordError
+
+    if isinstance(error, OperationalError) or type(error) is DatabaseError:
+        reason = str(error.orig).strip().split("\n")[0]
+        return RecordError(f"the database can't be used: {reason}", hint="look at the database in wabot.toml")
+    return None
 
 
 def _flush() -> None:
