@@ -530,3 +530,8 @@ def test_a_state_named_for_an_answer_that_is_none() -> None:
 def test_a_guard_that_fails_whatever_the_data_is_found() -> None:
     [line] = found(way('{event: x, cond: "1 / 0", target: b}'))
     assert line.endswith("[bad-expression]")
+
+
+def test_a_plural_in_a_locale_that_nobody_has_rules_for_needs_other_alone() -> None:
+    forms = {"count": "1", "other": "x"}
+    assert found(state("enter: {say: n}"), {"zz-ZZ": {"n": forms}}) == []
