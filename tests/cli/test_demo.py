@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.terminal import wabot
+from tests.cli.terminal import Terminal, wabot
 from wabot.cli import demo
 from wabot.cli.demo import Found
 
@@ -69,3 +69,23 @@ def test_a_home_that_can_not_be_written(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     assert wabot("demo").code == 0
+
+
+def test_at_a_terminal_the_conversation_is_kept(home: Path) -> None:
+    with Terminal(home, "demo") as terminal:
+        terminal.until("A shop for building materials.")
+        terminal.until("you: ")
+        terminal.type("Cement x 100\n")
+        terminal.until("₹43,070.00")
+        terminal.type("/quit\n")
+        assert terminal.end() == 0
+    with Terminal(home, "demo") as terminal:
+        terminal.until("You are in the middle of order: summary.")
+        terminal.until("you: ")
+        terminal.type("/quit\n")
+        assert terminal.end() == 0
+    with Terminal(home, "demo", "--fresh") as terminal:
+        terminal.until("You write to order.")
+        terminal.until("you: ")
+        terminal.type("/quit\n")
+        assert terminal.end() == 0
