@@ -1,3 +1,4 @@
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -65,10 +66,15 @@ def test_what_counts_as_complete(tables: dict[str, list[Mapping[str, Any]]], com
     assert Found(tables).complete is complete
 
 
-def test_a_home_that_can_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("home", ["file", "~nobody-of-this-name"])
+def test_a_home_that_can_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
-    assert wabot("demo").code == 0
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", home)
+    ran = wabot("demo")
+    assert ran.code == 0
+    assert f"In the database {tmp_path}/wabot-demo-script.db\n" in ran.out
 
 
 def test_at_a_terminal_the_conversation_is_kept(home: Path) -> None:
