@@ -560,3 +560,36 @@ def test_the_message_that_began_it_is_in_scope_and_not_dispatched() -> None:
     assert Talk(flow).start("Hi").at == ["a"]
     assert Talk(flow).start("Hi").said == ["You said Hi"]
     assert Talk(flow).start("skip").at == ["b"]
+
+
+def test_an_eventless_transition_waits_for_the_event() -> None:
+    flow = """
+    flow: waiting
+    states:
+      a:
+        transitions:
+          - {cond: "message.text == 'both'", target: eventless}
+          - {event: message.text, cond: "message.text != 'after'", target: evented}
+          - {cond: "message.text == 'after'", target: after}
+      eventless: {}
+      evented: {}
+      after: {}
+    """
+    texts = "message and message.text"
+    flow = flow.replace("message.text ==", f"({texts}) ==")
+
+    assert Talk(flow).start().say("both").at == ["evented"]
+    talk = Talk(flow).start().say("after")
+    assert talk.at == ["after"]
+    assert talk.step.handled
+
+
+def test_an_eventless_transition_sees_the_event_that_nothing_took() -> None:
+    flow = """
+    flow: seen
+    states:
+      a: {transitions: [{cond: "event and event.name == 'nudge'", target: b}]}
+      b: {}
+    """
+    assert Talk(flow).start().event("other").at == ["a"]
+    assert Talk(flow).start().event("nudge").at == ["b"]

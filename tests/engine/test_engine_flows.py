@@ -583,3 +583,25 @@ def test_a_line_for_the_operators_log() -> None:
     flow = "{flow: x, states: {a: {enter: [{log: {label: sum, expr: 1 + 1}}, {log: {label: only}}]}}}"
 
     assert Talk(flow).start().step.effects == [Log("sum", 2), Log("only", None)]
+
+
+def test_a_failure_outside_that_nothing_takes_is_logged() -> None:
+    conversation = Talk("{flow: x, states: {a: {invoke: {id: web, http: {url: u}}}}}").start()
+
+    conversation.failed("web", {"status": 500})
+
+    assert conversation.step.effects == [Log("error.invoke.web", {"status": 500})]
+    assert not conversation.step.handled
+
+
+def test_a_digression_that_asks_and_ends_in_one_event_leads_back_too() -> None:
+    quick = """
+    flow: help
+    datamodel: {about: {}}
+    states:
+      a: {enter: [{send: go}], ask: Never mind?, transitions: [{event: go, target: b}]}
+      b: {final: true}
+    """
+    conversation = Talk(MAIN, ADDRESS, quick).start().say("help")
+
+    assert conversation.said == ["Never mind?", "City in India?"]

@@ -7,7 +7,7 @@ from wabot.engine.answers import Answer, Invalid, choose
 from wabot.engine.asking import as_typed
 from wabot.engine.chart import Spot, state_event
 from wabot.engine.invoking import AGENT
-from wabot.engine.occurrence import Occurrence
+from wabot.engine.occurrence import Hears, Occurrence
 from wabot.engine.payload import Tap, decode
 from wabot.engine.play import Play
 from wabot.engine.run import Open, Run
@@ -92,13 +92,10 @@ class Hearing:
             option = choose(asked.sent.options, self._said(), self._intents(play))
             if option is not None:
                 return self._answered(play, asked, option)
-        if self._heard(
-            play, Occurrence(self.name, f"e.{self.name}", self._data(), hearing="asking", asking=asked.spot)
-        ):
+        if self._heard(play, self.name, "asking", asked.spot):
             return True
-        for lower in below:
-            if self._heard(lower, Occurrence(self.name, f"e.{self.name}", self._data(), hearing="intents")):
-                return True
+        if any(self._heard(lower, self.name, "intents") for lower in below):
+            return True
         answer = self._read(play, asked, self.message)
         if isinstance(answer, Answer):
             return self._answered(play, asked, answer.value)
@@ -114,11 +111,27 @@ class Hearing:
         if shown is not None:
             option = choose(shown.options, self._said())
             event = f"message.{shown.kind}.{option}"
-            if option is not None and self._heard(play, Occurrence(event, f"e.{event}", self._data())):
+            if option is not None and self._heard(play, event, tentative=True):
                 return True
-        return self._heard(play, Occurrence(self.name, f"e.{self.name}", self._data()))
+        return self._heard(play, self.name)
 
-    def _heard(self, play: Play, occurrence: Occurrence) -> bool:
+    def _heard(
+        self,
+        play: Play,
+        name: str,
+        hearing: Hears = "all",
+        asking: Spot | None = None,
+        *,
+        tentative: bool = False,
+    ) -> bool:
+        occurrence = Occurrence(
+            name,
+            f"e.{name}",
+            self._data(),
+            hearing=hearing,
+            asking=asking,
+            tentative=tentative or hearing != "all",
+        )
         return self.run.dispatch(play, occurrence)
 
     def _read(self, play: Play, asked: Open, message: Inbound) -> Answer | Invalid:

@@ -42,6 +42,9 @@ class Holder:
 
     def __init__(self) -> None:
         self.state: Any = None
+        # Bound, and waiting for its event: until that is taken, eventless transitions rest, whatever
+        # the time or the new message make of their guards.
+        self.waiting = False
 
 
 class Callbacks:
@@ -77,12 +80,15 @@ class DocumentOrderEngine(SyncEngine):
         """Not as the instance is made: a conversation is bound, or started, later."""
 
     def select_eventless_transitions(self, trigger_data: TriggerData) -> OrderedSet[Transition]:
-        if not self.sm.plan.eventless:
+        if self.sm.model.waiting or not self.sm.plan.eventless:
             return OrderedSet()
         return self._select("", trigger_data)
 
     def select_transitions(self, trigger_data: TriggerData) -> OrderedSet[Transition]:
-        return self._select(str(trigger_data.event), trigger_data)
+        selected = self._select(str(trigger_data.event), trigger_data)
+        occurrence = trigger_data.kwargs.get("occurrence")
+        self.sm.model.waiting = bool(occurrence and occurrence.tentative and not selected)
+        return selected
 
     def _select(self, event: str, trigger: TriggerData) -> OrderedSet[Transition]:
         plan, holder = self.sm.plan, self.sm.model
@@ -183,6 +189,7 @@ class Machine:
     def start(self, play: "Play") -> None:
         """Enter the initial states and run to completion."""
         self.holder.play = play
+        self.holder.waiting = False
         self._inner.history_values = {}
         self._inner.current_state_value = None
         self._inner.activate_initial_state()
@@ -191,6 +198,7 @@ class Machine:
         """Run this event to completion, with all that it raises."""
         # Not machine.send(): it looks the event's name up among the machine's attributes.
         event = BoundEvent(occurrence.id, name=occurrence.id, _sm=self._inner)
+        self.holder.waiting = True
         event(occurrence=occurrence)
 
     def raise_(self, occurrence: Occurrence) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from wabot.engine.chart import Edge, Spot
 
-Hearing = Literal["all", "asking", "intents"]
+Hears = Literal["all", "asking", "intents"]
 """Which transitions may take an event: every one; those of the asking state, those below it and
 those with an intent; or only those with an intent."""
 
@@ -15,7 +15,8 @@ those with an intent; or only those with an intent."""
 class Occurrence:
     """`name` and `data` are what the author sees, `id` what the chart knows the event by.
 
-    `taken` becomes true as soon as a transition takes it.
+    `taken` becomes true as soon as a transition takes it, or an eventless one follows it. A
+    `tentative` one that nothing takes leaves no trace: what it means is tried in another way next.
     """
 
     name: str
@@ -24,8 +25,9 @@ class Occurrence:
     kind: Literal["external", "internal", "platform"] = "external"
     send_id: str | None = None
     invoke_id: str = ""
-    hearing: Hearing = "all"
+    hearing: Hears = "all"
     asking: "Spot | None" = None
+    tentative: bool = False
     taken: bool = False
     error: Exception | None = None
 

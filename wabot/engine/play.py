@@ -121,7 +121,9 @@ class Play:
         if self.ended:
             return
         self.run.note("event", self, (), occurrence.name, occurrence.data)
-        self.machine.send(occurrence)
+        machine = self.machine
+        self._turn_to(occurrence)
+        machine.send(occurrence)
 
     def raise_event(self, name: str, data: Any, spot: Spot) -> Occurrence:
         occurrence = Occurrence(name, self.chart.event_id(name, spot), data, "internal")
@@ -157,7 +159,7 @@ class Play:
             self._armed.clear()
             self._followed.clear()
             self.run.count_microstep(self)
-        if not edge.eventless and self.occurrence is not None:
+        if self.occurrence is not None:
             self.occurrence.taken = True
         self._armed.add(edge)
         self.run.note("transition", self, edge.path, " ".join(self._names(edge.targets)))
@@ -357,10 +359,11 @@ class Play:
                 f"done.state.{spot.name}", str(event), trigger.kwargs.get("result"), "internal"
             )
         if occurrence is not self.occurrence:
-            self.occurrence = occurrence
-            data = occurrence.as_data()
-            self.scope["event"] = data
-            self.scope["_event"] = data
+            self._turn_to(occurrence)
+
+    def _turn_to(self, occurrence: Occurrence) -> None:
+        self.occurrence = occurrence
+        self.scope["event"] = self.scope["_event"] = occurrence.as_data()
 
 
 def over_budget(play: Play, what: str, limit: int) -> BudgetExceeded:

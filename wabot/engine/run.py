@@ -1,7 +1,7 @@
 """One event on the stack of flows: budgets, effects, and what follows each macrostep."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -62,7 +62,7 @@ class Run:
         }
         self.plays: list[Play] = []
         self._resumed = False
-        self._asked = False
+        self._asked: set[Play] = set()
         self._intents: dict[Chart, frozenset[str]] = {}
         self._microsteps = 0
         self._actions = 0
@@ -87,9 +87,8 @@ class Run:
 
     def finish(self, *, handled: bool) -> Step:
         """The step; after a flow digressed to has ended, the open question is put again first."""
-        if self._resumed and not self._asked and self.state.status == "running":
-            self._resumed = False
-            self.ask_again()
+        if self._resumed and self.state.status == "running":
+            self.ask_again(unless=self._asked)
         self.close()
         return Step(self.state, self.effects, handled, self.trace or [])
 
@@ -351,7 +350,7 @@ class Run:
         outbound, kind, options = question.message.render(play, number)
         attempts = again.attempts if again else 0
         play.frame.sent[spot.path] = Sent(number, kind, options, ask=True, attempts=attempts)
-        self._asked = True
+        self._asked.add(play)
         self.put(play, outbound, spot.path)
 
     def open_question(self, play: Play) -> Open | None:
@@ -363,12 +362,13 @@ class Run:
         spot = play.chart.spot(path)
         return Open(spot, spot.question, play.frame.sent[path]) if spot.question else None
 
-    def ask_again(self) -> None:
-        """Put the open question once more."""
+    def ask_again(self, unless: Collection[Play] = ()) -> None:
+        """Put the open question once more, unless its flow has asked just now."""
         for play in reversed(self.plays):
             asked = self.open_question(play)
             if asked is not None:
-                self.ask(play, asked.spot, asked.question, again=asked.sent)
+                if play not in unless:
+                    self.ask(play, asked.spot, asked.question, again=asked.sent)
                 return
 
     def put(self, play: Play, outbound: Outbound, path: str) -> None:
