@@ -13,8 +13,9 @@ from wabot.errors import FlowError, UsageError
 from wabot.testing.coverage import Coverage, percent
 from wabot.testing.files import Case, looks_like_cases, read_cases
 from wabot.testing.junit import junit
+from wabot.testing.outcome import Outcome
 from wabot.testing.places import SUFFIXES, display, project_of, read
-from wabot.testing.player import Outcome, play
+from wabot.testing.player import play
 from wabot.testing.projects import Project, tests_of
 from wabot.testing.update import rewritten
 

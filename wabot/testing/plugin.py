@@ -16,7 +16,7 @@ from wabot.testing.places import SUFFIXES, display, project_of, read
 if TYPE_CHECKING:
     from wabot.testing.conversation import Conversation
     from wabot.testing.files import Case
-    from wabot.testing.player import Outcome
+    from wabot.testing.outcome import Outcome
     from wabot.testing.projects import Project
 
 _projects = pytest.StashKey[dict[Path, "Project"]]()
