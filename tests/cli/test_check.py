@@ -169,3 +169,26 @@ def test_a_catalog_with_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ran = wabot("check")
     assert ran.code == 1
     assert "catalog.csv" in ran.out
+
+
+def test_a_file_of_texts(project: Path) -> None:
+    (project / "texts" / "hi.yaml").write_text("welcome: '{{ x'\nsure: y\nbye: z\n")
+    assert wabot("check", "texts/en.yaml").out == "1 file checked: nothing found\n"
+    ran = wabot("check", "texts/hi.yaml", "--json")
+    assert (ran.code, ran.json["files"]) == (1, 1)
+    assert {problem["file"] for problem in ran.json["problems"]} == {"texts/hi.yaml"}
+
+
+def test_the_settings_stand_for_the_project(project: Path) -> None:
+    assert wabot("check", "wabot.toml").out == "6 files checked: nothing found\n"
+
+
+def test_a_directory_within_a_project(project: Path) -> None:
+    broken(project)
+    (project / "more").mkdir()
+    (project / "more" / "one.yaml").write_text(
+        "flow: one\nstates: {a: {initial: true, final: true, enter: {say: bye}}}\n"
+    )
+    assert wabot("check", "more").out == "1 file checked: nothing found\n"
+    assert wabot("check", "flows", "--json").json["errors"] == 1
+    assert wabot("check", "tests").out == "1 file checked: nothing found\n"

@@ -73,13 +73,31 @@ class Report:
             self._directory(path)
 
     def _file(self, file: Path) -> None:
-        if looks_like_cases(file):
-            self._tests([file])
-            return
         folder = project_of(file)
-        settings = load_settings(folder) if folder else loose_settings([file])
-        beside = [other for other in settings.flow_files if other.resolve() != file.resolve()]
-        self._flows([file], settings, beside)
+        if file.name == FILE:
+            self._project(load_settings(file.parent))
+        elif looks_like_cases(file):
+            self._tests([file])
+        elif folder and file.resolve().parent in [
+            d.resolve() for d in load_settings(folder).text_directories
+        ]:
+            self._texts(file, load_settings(folder))
+        else:
+            self._within([file], load_settings(folder) if folder else loose_settings([file]))
+
+    def _within(self, files: Sequence[Path], settings: Settings) -> None:
+        """These flows alone, among the others of the settings."""
+        wanted = {file.resolve() for file in files}
+        self._flows(
+            files, settings, [other for other in settings.flow_files if other.resolve() not in wanted]
+        )
+
+    def _texts(self, file: Path, settings: Settings) -> None:
+        """What a project's flows and texts have against this file of texts."""
+        everything = Report()
+        everything._flows(settings.flow_files, settings)
+        self.files.add(file)
+        self.problems.update(found for found in everything.problems if found.place.file == display(file))
 
     def _project(self, settings: Settings) -> None:
         for folder in settings.text_directories:
@@ -101,7 +119,7 @@ class Report:
             self.problems.add(Problem(place, "settings", error.message, error.hint or ""))
 
     def _directory(self, folder: Path) -> None:
-        """A directory that is no project: its flows together, and the projects below it."""
+        """A directory that is no project: its flows and tests, and the projects below it."""
         files = [path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES and path.is_file()]
         tests = [path for path in files if looks_like_cases(path)]
         flows = [path for path in files if path not in tests]
@@ -112,7 +130,8 @@ class Report:
             self._project(load_settings(project))
         self._tests(tests)
         if flows:
-            self._flows(flows, loose_settings(flows))
+            above = project_of(folder)
+            self._within(flows, load_settings(above) if above else loose_settings(flows))
 
     def _flows(self, files: Sequence[Path], settings: Settings, beside: Sequence[Path] = ()) -> None:
         """Check these flows; `beside` are there to be named by them, and not themselves looked at."""
