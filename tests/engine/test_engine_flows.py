@@ -605,3 +605,28 @@ def test_a_digression_that_asks_and_ends_in_one_event_leads_back_too() -> None:
     conversation = Talk(MAIN, ADDRESS, quick).start().say("help")
 
     assert conversation.said == ["Never mind?", "City in India?"]
+
+
+def test_a_flow_that_ends_leaves_its_siblings() -> None:
+    flow = """
+    flow: both
+    datamodel: {left: {}, right: {}}
+    states:
+      p:
+        parallel: true
+        states:
+          l: {invoke: {id: left, flow: one, with: {name: left}, into: left}}
+          r: {invoke: {id: right, flow: one, with: {name: right}, into: right}}
+    """
+    one = """
+    flow: one
+    datamodel: {name: {}}
+    states:
+      a: {transitions: [{event: end, cond: event.data == name, target: b}]}
+      b: {final: true, donedata: {said: "{{ name }}"}}
+    """
+    conversation = Talk(flow, one).start().event("end", "left")
+
+    assert conversation.state.frames[0].variables == {"left": {"said": "left"}, "right": None}
+    assert [frame.flow for frame in conversation.state.frames] == ["both", "one"]
+    assert conversation.event("end", "right").state.frames[0].variables["right"] == {"said": "right"}

@@ -10,8 +10,9 @@ from wabot.engine.invoking import AGENT
 from wabot.engine.occurrence import Hears, Occurrence
 from wabot.engine.payload import Tap, decode
 from wabot.engine.play import Play
-from wabot.engine.run import Open, Run
+from wabot.engine.run import Run
 from wabot.engine.state import Sent
+from wabot.engine.voice import Open
 
 TAPS = (Kind.BUTTON, Kind.LIST)
 
@@ -45,7 +46,7 @@ class Hearing:
         if self.message.kind is Kind.REACTION:
             return False
         for play in flows:
-            question = self.run.open_question(play)
+            question = self.run.voice.question(play)
             if question is not None:
                 return self._misunderstood(play, question)
         return self._unhandled()
@@ -60,8 +61,8 @@ class Hearing:
                     return self._chosen(play, key, sent, tap.option)
         if self.run.offer(f"stale.{kind}.{tap.option}"):
             return True
-        self.run.put_text("wabot.stale")
-        self.run.ask_again()
+        self.run.voice.put_text("wabot.stale")
+        self.run.voice.ask_again()
         return False
 
     def _chosen(self, play: Play, key: str, sent: Sent, option: str) -> bool:
@@ -81,11 +82,11 @@ class Hearing:
         return self._misunderstood(play, asked)
 
     def _not_taken(self, play: Play) -> bool:
-        question = self.run.open_question(play)
+        question = self.run.voice.question(play)
         return self._misunderstood(play, question) if question else self._unhandled()
 
     def _offered(self, play: Play, below: list[Play]) -> bool:
-        asked = self.run.open_question(play)
+        asked = self.run.voice.question(play)
         if asked is None:
             return self._dispatched(play)
         if asked.question.choosing and asked.sent.options:
@@ -169,14 +170,14 @@ class Hearing:
             return True
         asked.sent.attempts += 1
         if asked.sent.attempts < asked.question.model.attempts:
-            self.run.put(play, asked.question.again(play, asked.sent, invalid), asked.spot.path)
+            self.run.voice.put(play, asked.question.again(play, asked.sent, invalid), asked.spot.path)
             return True
         return self.run.dispatch(play, _of_state("exhausted", asked.spot, data)) or self._unhandled()
 
     def _unhandled(self) -> bool:
         if self.run.offer("unhandled", self._data()):
             return True
-        self.run.put_text("wabot.unhandled")
+        self.run.voice.put_text("wabot.unhandled")
         return False
 
     def _said(self) -> str:

@@ -14,7 +14,7 @@ from wabot.engine.occurrence import Occurrence
 from wabot.engine.problems import did_you_mean
 from wabot.engine.state import Frame
 from wabot.engine.variables import RESERVED, Misfit, coerce, placed
-from wabot.errors import BudgetExceeded, ExpressionError, Rejected, StateError
+from wabot.errors import ExpressionError, Rejected, StateError
 
 if TYPE_CHECKING:
     from wabot.engine.actions import Action
@@ -158,7 +158,7 @@ class Play:
             self._stepped = trigger
             self._armed.clear()
             self._followed.clear()
-            self.run.count_microstep(self)
+            self.run.budget.spend(self, "microsteps")
         if self.occurrence is not None:
             self.occurrence.taken = True
         self._armed.add(edge)
@@ -223,7 +223,7 @@ class Play:
         before, self.speaker = self.speaker, speaker
         try:
             for action in actions:
-                self.run.count_action(self)
+                self.run.budget.spend(self, "actions")
                 self.run.note("action", self, action.path, action.text)
                 action.run(self)
         except (ExpressionError, Rejected) as error:
@@ -364,11 +364,3 @@ class Play:
     def _turn_to(self, occurrence: Occurrence) -> None:
         self.occurrence = occurrence
         self.scope["event"] = self.scope["_event"] = occurrence.as_data()
-
-
-def over_budget(play: Play, what: str, limit: int) -> BudgetExceeded:
-    active = ", ".join(spot.path for spot in play.active_spots() if spot.atomic) or play.here.path
-    return BudgetExceeded(
-        f'the flow "{play.chart.flow}" went past {limit:,} {what} for one event, last in "{active}"',
-        hint="look for a loop of transitions or events that never waits",
-    )
