@@ -70,7 +70,13 @@ def test_a_copy_is_its_own() -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [{"frames": [{}]}, {"frames": None}, {"frames": [{"flow": "x", "version": 1, "configuration": None}]}],
+    [
+        {"frames": [{}]},
+        {"frames": ["x"]},
+        {"frames": [{"flow": "x", "version": 1, "configuration": [], "variables": {"a": {"$date": "soon"}}}]},
+        {"frames": None},
+        {"frames": [{"flow": "x", "version": 1, "configuration": None}]},
+    ],
 )
 def test_a_damaged_state_is_a_clear_error(damage: dict[str, object]) -> None:
     with pytest.raises(StateError, match="damaged"):
@@ -112,3 +118,10 @@ def test_typed_variables_pass_from_turn_to_turn() -> None:
         "due": date(2026, 12, 1),
         "q": Decimal("1.5"),
     }
+
+
+def test_what_json_cannot_hold_is_named() -> None:
+    state = State([Frame("order", 1, configuration=["a"], variables={"ratio": float("nan")})])
+
+    with pytest.raises(StateError, match='the variable "ratio"'):
+        state.to_json()

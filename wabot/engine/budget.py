@@ -18,12 +18,18 @@ class Budget:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._spent: dict[Kind, int] = dict.fromkeys(_KINDS, 0)
+        self._left: dict[Kind, int] = {
+            "microsteps": limits.microsteps,
+            "actions": limits.actions,
+            "invokes": limits.invokes,
+            "messages": limits.messages,
+            "rendered_bytes": limits.rendered_bytes,
+        }
 
     def spend(self, play: "Play", kind: Kind, amount: int = 1) -> None:
         """Raises BudgetExceeded, naming the flow and the state, past the limit."""
-        spent = self._spent[kind] = self._spent[kind] + amount
-        if spent > getattr(self._limits, kind):
+        left = self._left[kind] = self._left[kind] - amount
+        if left < 0:
             raise exceeded(play, kind, getattr(self._limits, kind))
 
     def stack(self, play: "Play", depth: int) -> None:
@@ -38,9 +44,6 @@ class Budget:
             if isinstance(text, str):
                 size += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
         self.spend(play, "rendered_bytes", size)
-
-
-_KINDS: tuple[Kind, ...] = ("microsteps", "actions", "invokes", "messages", "rendered_bytes", "depth")
 
 
 def exceeded(play: "Play", kind: Kind, limit: int) -> BudgetExceeded:

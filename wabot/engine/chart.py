@@ -89,7 +89,7 @@ class Edge:
     """A transition. `path` is its place in the document.
 
     `kind` is `usual` for one that an event or the configuration takes; the machine runs the others'
-    actions (`initial`, `history`) without asking.
+    actions (`initial`, `history`) without asking. `text` is its targets' paths.
     """
 
     spot: Spot
@@ -105,6 +105,7 @@ class Edge:
     on_actions: "tuple[Action, ...]" = ()
     after_actions: "tuple[Action, ...]" = ()
     speaker: Spot | None = None
+    text: str = ""
     eventless: bool = field(init=False)
     guarded: bool = field(init=False)
 

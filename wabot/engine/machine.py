@@ -30,6 +30,7 @@ Definition = dict[str, Any]
 Hook = Callable[["Holder", TriggerData], Any]
 
 MOST_CANDIDATES = 10_000
+MOST_EVENTS = 256
 
 IDLE_MACHINES = 8
 """Warm machines kept per chart; more threads than that make machines of their own."""
@@ -100,6 +101,12 @@ class DocumentOrderEngine(SyncEngine):
                     break
         return self._filter_conflicting_transitions(selected) if len(selected) > 1 else selected
 
+    def _initial_transitions(self, trigger_data: TriggerData) -> list[Transition]:
+        """The same at every start, so made once."""
+        if not self.sm.plan.initial:
+            self.sm.plan.initial = super()._initial_transitions(trigger_data)  # type: ignore[no-untyped-call]
+        return self.sm.plan.initial  # type: ignore[no-any-return]
+
     def _get_args_kwargs(
         self, transition: Transition, trigger_data: TriggerData, target: Any = None, source: Any = None
     ) -> tuple[tuple[()], dict[str, Any]]:
@@ -115,6 +122,7 @@ class Plan:
         self._transitions: dict[Spot, list[tuple[Edge, Transition]]] = {}
         self._candidates: dict[tuple[Spot, str], list[tuple[Edge, Transition]]] = {}
         self.eventless = False
+        self.initial: list[Transition] = []
         self.table: dict[str, tuple[Hook, ...]] = {}
 
     def fill(self, kind: type[StateChart[Any]]) -> None:
@@ -162,12 +170,13 @@ class Plan:
 class Machine:
     """One warm machine, bound to at most one conversation at a time. Not safe between threads."""
 
-    __slots__ = ("_chart", "_inner", "holder", "states")
+    __slots__ = ("_events", "_inner", "holder", "states")
 
     def __init__(self, kind: type[StateChart[Any]]) -> None:
         self.holder = Holder()
         self._inner = kind(model=self.holder)
         self.states: Mapping[str, Any] = kind.states_map
+        self._events: dict[str, BoundEvent] = {}
 
     @property
     def active(self) -> OrderedSet[str]:
@@ -196,10 +205,17 @@ class Machine:
 
     def send(self, occurrence: Occurrence) -> None:
         """Run this event to completion, with all that it raises."""
-        # Not machine.send(): it looks the event's name up among the machine's attributes.
-        event = BoundEvent(occurrence.id, name=occurrence.id, _sm=self._inner)
         self.holder.waiting = True
-        event(occurrence=occurrence)
+        self._event(occurrence.id)(occurrence=occurrence)
+
+    def _event(self, id: str) -> BoundEvent:
+        # Not machine.send(): it looks the event's name up among the machine's attributes.
+        event = self._events.get(id)
+        if event is None:
+            event = BoundEvent(id, name=id, _sm=self._inner)
+            if len(self._events) < MOST_EVENTS:
+                self._events[id] = event
+        return event
 
     def raise_(self, occurrence: Occurrence) -> None:
         """Put an event on the internal queue; only from a callback."""

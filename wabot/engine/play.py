@@ -162,7 +162,7 @@ class Play:
         if self.occurrence is not None:
             self.occurrence.taken = True
         self._armed.add(edge)
-        self.run.note("transition", self, edge.path, " ".join(self._names(edge.targets)))
+        self.run.note("transition", self, edge.path, edge.text)
         if edge.before_actions:
             self.perform(edge.before_actions, edge.speaker or edge.spot, in_transition=True)
 
@@ -173,7 +173,7 @@ class Play:
             return
         self._followed.add(edge)
         if edge.kind != "usual":
-            self.run.note("transition", self, edge.path, " ".join(self._names(edge.targets)))
+            self.run.note("transition", self, edge.path, edge.text)
         self.perform(edge.on_actions, edge.speaker or edge.spot, in_transition=True)
 
     def enter(self, spot: Spot, trigger: TriggerData) -> None:
@@ -341,10 +341,6 @@ class Play:
         if spot.node.kind == "parallel":
             return all(self._is_final(child) for child in spot.children)
         return any(child.final and child.id in self.machine.active for child in spot.children)
-
-    def _names(self, ids: Iterable[str]) -> list[str]:
-        nodes = self.chart.tree.nodes
-        return [nodes[int(id[1:])].path for id in ids]
 
     def _focus(self, trigger: TriggerData) -> None:
         """Turn to the event that the machine now works on; an eventless step keeps the one before."""

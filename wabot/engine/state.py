@@ -75,6 +75,7 @@ class State:
     status: Literal["running", "ended"] = "running"
 
     def to_json(self) -> dict[str, Any]:
+        """Plain JSON data. Raises StateError for a variable that holds what JSON can't."""
         return {
             "format": FORMAT,
             "status": self.status,
@@ -95,7 +96,7 @@ class State:
                 locale=data.get("locale", ""),
                 status=data["status"],
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StateError(f"the stored state is damaged: {error}") from error
 
 
@@ -127,7 +128,7 @@ def _frame_to_json(frame: Frame) -> dict[str, Any]:
     if frame.history:
         data["history"] = frame.history
     if frame.variables:
-        data["variables"] = {name: to_plain(value) for name, value in frame.variables.items()}
+        data["variables"] = {name: _stored(name, value) for name, value in frame.variables.items()}
     if frame.sent:
         data["sent"] = {
             path: [sent.number, sent.kind, [list(o) for o in sent.options], int(sent.ask), sent.attempts]
@@ -140,6 +141,13 @@ def _frame_to_json(frame: Frame) -> dict[str, Any]:
     if frame.caller:
         data["caller"] = frame.caller
     return data
+
+
+def _stored(name: str, value: Any) -> Any:
+    try:
+        return to_plain(value)
+    except TypeError as error:
+        raise StateError(f'the variable "{name}": {error}') from error
 
 
 def _frame_from_json(data: dict[str, Any]) -> Frame:
