@@ -87,11 +87,14 @@ class Terminal:
         return self.process.wait(timeout=30)
 
     def interrupt(self) -> int:
-        """Ctrl-C, and the exit code. One that comes just before a read begins is lost: hence again."""
-        for _ in range(10):
+        """Ctrl-C, and the exit code."""
+        # What is echoed shows that it reads. An interrupt just before it waits again is lost: hence twice.
+        self.type("x")
+        self.until("x")
+        for _ in range(2):
             self.process.send_signal(signal.SIGINT)
             with suppress(subprocess.TimeoutExpired):
-                self.process.wait(timeout=1)
+                self.process.wait(timeout=15)
                 break
         return self.end()
 

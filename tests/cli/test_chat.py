@@ -170,6 +170,7 @@ def test_at_a_terminal(project: Path) -> None:
         terminal.until("you: ")
         terminal.type("Hi\n")
         terminal.until("Welcome, Asha!")
+        terminal.until("you: ")
         terminal.type("/quit\n")
         assert terminal.end() == 0
     with Terminal(project, "chat") as terminal:

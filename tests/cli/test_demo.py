@@ -83,6 +83,7 @@ def test_at_a_terminal_the_conversation_is_kept(home: Path) -> None:
         terminal.until("you: ")
         terminal.type("Cement x 100\n")
         terminal.until("₹43,070.00")
+        terminal.until("you: ")
         terminal.type("/quit\n")
         assert terminal.end() == 0
     with Terminal(home, "demo") as terminal:
