@@ -1,6 +1,7 @@
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -75,6 +76,19 @@ def test_a_copy_is_its_own() -> None:
         {"frames": ["x"]},
         {"frames": [{"flow": "x", "version": 1, "configuration": [], "variables": {"a": {"$date": "soon"}}}]},
         {"frames": None},
+        {"frames": []},
+        {"frames": [{"flow": 5, "version": 1, "configuration": ["a"]}]},
+        {"frames": [{"flow": "x", "version": "1", "configuration": ["a"]}]},
+        {"frames": [{"flow": "x", "version": 1, "configuration": [1]}]},
+        {"frames": [{"flow": "x", "version": 1, "configuration": ["a"], "sent": {"a": ["1", "", [], 1, 0]}}]},
+        {
+            "frames": [
+                {"flow": "x", "version": 1, "configuration": [], "variables": {"a": {"$decimal": "NaN"}}}
+            ]
+        },
+        {"counter": "5"},
+        {"locale": 5},
+        {"status": "asleep"},
         {"frames": [{"flow": "x", "version": 1, "configuration": None}]},
     ],
 )
@@ -125,3 +139,9 @@ def test_what_json_cannot_hold_is_named() -> None:
 
     with pytest.raises(StateError, match='the variable "ratio"'):
         state.to_json()
+
+
+@pytest.mark.parametrize("data", [None, [], "state"])
+def test_a_state_that_is_no_object_is_a_clear_error(data: Any) -> None:
+    with pytest.raises(StateError, match="is an object"):
+        State.from_json(data)
