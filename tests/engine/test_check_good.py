@@ -535,3 +535,15 @@ def test_a_guard_that_fails_whatever_the_data_is_found() -> None:
 def test_a_plural_in_a_locale_that_nobody_has_rules_for_needs_other_alone() -> None:
     forms = {"count": "1", "other": "x"}
     assert found(state("enter: {say: n}"), {"zz-ZZ": {"n": forms}}) == []
+
+
+def test_a_loops_variables_are_there_after_it() -> None:
+    assert found("""\
+        states:
+          a:
+            enter:
+              - foreach: {array: "[3, 4]", item: last, index: at, do: []}
+              - assign: {location: last, expr: last + at}
+              - say: "{{ last }}"
+            final: true
+        """) == []  # fmt: skip

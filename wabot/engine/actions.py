@@ -269,11 +269,11 @@ def _foreach(at: Actions, model: doc.ForeachAction, path: Path) -> Built:
         items = array(play)
         if not isinstance(items, list | tuple):
             raise ExpressionError(f"{where}: foreach goes through a list, not {type(items).__name__}")
-        with play.loop(body.item, body.index) as step:
-            for index, item in enumerate(items):
-                play.run.budget.spend(play, "actions")
-                step(item, index, where)
-                _each(play, actions)
+        step = play.loop(body.item, body.index, where)
+        for index, item in enumerate(items):
+            play.run.budget.spend(play, "actions")
+            step(item, index)
+            _each(play, actions)
 
     return f"foreach {body.item} in {body.array}", run
 

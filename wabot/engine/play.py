@@ -1,7 +1,6 @@
 """One flow of the stack while an event runs: what the machine's callbacks do."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from statemachine.event_data import TriggerData
@@ -39,6 +38,7 @@ class Play:
         self.entered: dict[Spot, None] = {}
         self.left = False
         self.alive = True
+        self._closing = False
         self.ended = False
         self.result: Any = None
         self.sending: str | None = None
@@ -127,7 +127,8 @@ class Play:
 
     def raise_event(self, name: str, data: Any, spot: Spot) -> Occurrence:
         occurrence = Occurrence(name, self.chart.event_id(name, spot), data, "internal")
-        self.machine.raise_(occurrence)
+        if not self._closing:
+            self.machine.raise_(occurrence)
         return occurrence
 
     def allows(self, edge: Edge, trigger: TriggerData) -> bool:
@@ -194,9 +195,7 @@ class Play:
             self.perform(spot.entering, spot)
 
     def _notice_regions(self, spot: Spot) -> None:
-        # Its region, and the parallel state around that one, at the top.
-        around = spot.parent.parent if spot.parent is not None else None
-        if around is not None and around.node.kind == "parallel" and around.parent is self.chart.root:
+        if self.chart.by_id[spot.lineage[1]].node.kind == "parallel":
             self._regions_final = True
 
     def exit(self, spot: Spot) -> None:
@@ -206,6 +205,19 @@ class Play:
         if spot.exiting:
             self.perform(spot.exiting, spot)
         self.run.leave(self, spot.path)
+
+    def wind_up(self) -> None:
+        """Run the `exit` actions of all that is active, as SCXML has it for a flow that is over.
+
+        What they raise reaches no one.
+        """
+        self._closing = True
+        if not any(spot.exiting for spot in self.chart.spots):
+            return
+        for spot in reversed(self.active_spots()):
+            if spot.exiting:
+                self.run.note("exit", self, spot.place, spot.path)
+                self.perform(spot.exiting, spot)
 
     def result_of(self, spot: Spot) -> Any:
         result = None
@@ -270,7 +282,7 @@ class Play:
         """
         name, *path = location.split(".")
         variable = self.chart.document.datamodel.get(name)
-        if variable is None:
+        if variable is None and name not in self.frame.variables:
             known = did_you_mean(name, self.chart.document.datamodel)
             raise ExpressionError(
                 f'{where}: "{name}" isn\'t a variable of the flow',
@@ -278,33 +290,28 @@ class Play:
             )
         try:
             whole = placed(self.frame.variables.get(name), path, value)
-            self.set(name, coerce(variable.type, whole, self.run.context.currency))
+            kind = variable.type if variable is not None else "any"
+            self.set(name, coerce(kind, whole, self.run.context.currency))
         except Misfit as error:
             raise ExpressionError(f'{where}: "{location}": {error}') from None
 
-    @contextmanager
-    def loop(self, item: str, index: str | None) -> Iterator[Callable[[Any, int, str], None]]:
-        """Sets the variables of a `foreach`; those that aren't declared are gone after it."""
-        names = [name for name in (item, index) if name]
-        local = [name for name in names if name not in self.chart.document.datamodel]
-        hidden = {name: self.scope[name] for name in local if name in self.scope}
+    def loop(self, item: str, index: str | None, where: str) -> Callable[[Any, int], None]:
+        """Sets the variables of a `foreach`; those that aren't declared are declared by it, as in SCXML.
 
-        def step(value: Any, number: int, where: str) -> None:
-            for name in local:
+        Raises ExpressionError for a name that no variable can have.
+        """
+        names = [name for name in (item, index) if name]
+        for name in names:
+            if name not in self.chart.document.datamodel:
                 if not name.isidentifier() or name.startswith("_") or name in RESERVED:
                     raise ExpressionError(f'{where}: "{name}" can\'t be the name of a variable')
-            for name, part in zip(names, (value, number), strict=False):
-                if name in local:
-                    self.scope[name] = part
-                else:
-                    self.assign(name, part, where)
+                self.set(name, self.frame.variables.get(name))
 
-        try:
-            yield step
-        finally:
-            for name in local:
-                self.scope.pop(name, None)
-            self.scope.update(hidden)
+        def step(value: Any, number: int) -> None:
+            for name, part in zip(names, (value, number), strict=False):
+                self.assign(name, part, where)
+
+        return step
 
     def set(self, name: str, value: Any) -> None:
         self.frame.variables[name] = value
@@ -332,7 +339,7 @@ class Play:
                 self.frame.history[node.path] = [s.path for s in spots if s.atomic or not deep(node)]
         if self._regions_final:
             self._regions_final = False
-            self.ended = any(
+            self.ended = self.ended or any(
                 spot.node.kind == "parallel" and spot.id in self.machine.active and self._is_final(spot)
                 for spot in self.chart.root.children
             )
@@ -351,9 +358,9 @@ class Play:
         occurrence = trigger.kwargs.get("occurrence")
         if occurrence is None:
             spot = self.chart.by_id[str(event).removeprefix("done.state.")]
-            occurrence = Occurrence(
-                f"done.state.{spot.name}", str(event), trigger.kwargs.get("result"), "internal"
-            )
+            # The machine gives a parallel state the data of whichever region finished last.
+            data = None if spot.node.kind == "parallel" else trigger.kwargs.get("result")
+            occurrence = Occurrence(f"done.state.{spot.name}", str(event), data, "internal")
         if occurrence is not self.occurrence:
             self._turn_to(occurrence)
 

@@ -50,7 +50,7 @@ def _failure(use: Use) -> ExpressionError | None:
 
 
 def names(flow: Flow) -> Iterator[Problem]:
-    known = set(flow.document.datamodel) | RESERVED
+    known = set(flow.document.datamodel) | RESERVED | flow.looped
     for use in flow.uses:
         here = known | use.names
         for name in sorted(used_names(flow, use) - here):
