@@ -630,3 +630,53 @@ def test_a_flow_that_ends_leaves_its_siblings() -> None:
     assert conversation.state.frames[0].variables == {"left": {"said": "left"}, "right": None}
     assert [frame.flow for frame in conversation.state.frames] == ["both", "one"]
     assert conversation.event("end", "right").state.frames[0].variables["right"] == {"said": "right"}
+
+
+CALLED = """
+flow: called
+states:
+  outer:
+    exit: [{log: outer}, {raise: nothing}, {send: {event: bye, target: "#_parent", data: "'gone'"}}]
+    states:
+      inner: {exit: {log: inner}, transitions: [{event: finish, target: end}]}
+  end: {final: true, exit: {log: end}}
+datamodel: {outer: {default: outer}, inner: {default: inner}, end: {default: end}}
+"""
+
+CALLING = """
+flow: calling
+states:
+  a:
+    exit: {log: a}
+    invoke: {id: sub, flow: called}
+    transitions: [{event: leave, target: b}, {event: done.invoke.sub, target: b}]
+  b: {transitions: [{event: bye, target: c}]}
+  c: {}
+datamodel: {a: {default: a}}
+"""
+
+
+def test_a_called_flow_that_is_dropped_runs_its_exit_actions() -> None:
+    talk = Talk(CALLING, CALLED).start().event("leave")
+    assert talk.log == [": a", ": inner", ": outer"]
+    assert talk.at == ["c"], "what it sends its caller arrives"
+
+
+def test_a_flow_that_ends_runs_the_exit_actions_of_its_final_state() -> None:
+    talk = Talk(CALLING, CALLED).start().event("finish")
+    assert talk.log == [": inner", ": outer", ": end", ": a"]
+
+
+def test_a_wildcard_does_not_take_the_timer_of_a_state_around() -> None:
+    talk = Talk("""
+        flow: x
+        states:
+          waiting:
+            after: {1h: late}
+            states:
+              talking: {transitions: [{event: "* timer", on: {log: "event.name"}}]}
+          late: {}
+    """).start()  # fmt: skip
+    talk.event("anything").fire("waiting.1h")
+    assert talk.log == [": anything"]
+    assert talk.at == ["late"]

@@ -570,3 +570,99 @@ def test_the_plain_form_of_python_statemachine_is_read() -> None:
 
     assert talk.ended
     assert talk.variables["x"] == 3
+
+
+def test_a_final_state_of_a_region_does_not_hide_the_end() -> None:
+    talk = play("""
+        flow: x
+        states:
+          shop:
+            parallel: true
+            states:
+              cart:
+                transitions: [{event: done.state.cart, target: over}]
+                states:
+                  filling: {transitions: [{event: pay, target: paid}]}
+                  paid: {final: true}
+              chat: {states: {listening: {}}}
+          over: {final: true}
+    """, "pay")  # fmt: skip
+    assert talk.at == ["over"]
+    assert talk.ended
+
+
+@pytest.mark.parametrize("order", [("box", "papers"), ("papers", "box")])
+def test_regions_in_regions_end_the_flow_in_any_order(order: tuple[str, str]) -> None:
+    talk = play("""
+        flow: x
+        states:
+          ship:
+            parallel: true
+            states:
+              box: {states: {open: {transitions: [{event: box, target: shut}]}, shut: {final: true}}}
+              papers:
+                parallel: true
+                states:
+                  bill: {states: {b0: {transitions: [{event: papers, target: b1}]}, b1: {final: true}}}
+                  note: {states: {n0: {transitions: [{event: papers, target: n1}]}, n1: {final: true}}}
+    """, order[0])  # fmt: skip
+    assert not talk.ended
+    assert talk.event(order[1]).ended
+
+
+def test_the_end_of_a_parallel_state_has_no_data_of_its_own() -> None:
+    assert play("""
+        flow: x
+        states:
+          work:
+            transitions:
+              - event: done.state
+                on: {assign: {location: seen, expr: "seen + [[event.name, event.data]]"}}
+            states:
+              both:
+                parallel: true
+                states:
+                  l: {states: {a: {transitions: [{event: go, target: b}]}, b: {final: true, donedata: {n: 1}}}}
+                  r: {states: {a: {transitions: [{event: go, target: b}]}, b: {final: true, donedata: {n: 2}}}}
+    """, "go").variables["seen"] == [
+        ["done.state.l", {"n": 1}], ["done.state.r", {"n": 2}], ["done.state.both", None],
+    ]  # fmt: skip
+
+
+OUTER_HISTORY = """
+    flow: x
+    states:
+      shop:
+        history: {last: {type: deep, transitions: [{target: aisle}]}}
+        states:
+          aisle:
+            enter: +in
+            exit: +out
+            after: {1h: street}
+            transitions: [{event: leave, target: street}]
+            states: {shelf: {transitions: [{event: again, target: last}]}}
+      street:
+        transitions:
+          - {event: come, target: shop}
+          - {event: come_twice, target: shop, on: {raise: again}}
+"""
+
+
+@pytest.mark.parametrize("events", [("leave", "come", "again"), ("leave", "come_twice")])
+def test_a_history_further_out_leaves_what_it_enters_again(events: tuple[str, ...]) -> None:
+    talk = play(OUTER_HISTORY, *events)
+    assert talk.variables["seen"] == ["in", "out", "in", "out", "in"]
+    assert [timer.id for timer in talk.frame.timers] == ["shop.aisle.1h"]
+
+
+def test_an_internal_transition_to_its_own_history_stays_inside() -> None:
+    assert seen("""
+        flow: x
+        states:
+          a:
+            enter: +in
+            exit: +out
+            transitions: [{event: back, target: h, internal: true}]
+            history: {h: {transitions: [{target: a2}]}}
+            states: {a1: {exit: +out1}, a2: {enter: +in2}}
+    """, "back") == ["in", "out1", "in2"]  # fmt: skip

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from wabot.engine.machine import Bench, Holder
 
 
+TIMER = "timer."
+"""Begins the chart's events for the `after` of a state; those of authors begin with `e.`."""
+
+
 @dataclass(slots=True, eq=False)
 class Spot:
     """A state of the chart, or the hidden root around them all.
@@ -117,9 +121,12 @@ class Edge:
 
     def matches(self, event: str) -> bool:
         """Whether a descriptor is the event's name or its beginning up to a dot; the eventless
-        transitions match the empty string."""
+        transitions match the empty string. A state's timer is its own transition's alone, whatever
+        `*` there is."""
         if not event:
             return self.eventless
+        if event.startswith(TIMER):
+            return event in self.descriptors
         return any(word == "*" or f"{event}.".startswith(f"{word}.") for word in self.descriptors)
 
     def guard(self, model: "Holder", trigger: TriggerData) -> bool:

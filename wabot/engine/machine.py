@@ -101,6 +101,30 @@ class DocumentOrderEngine(SyncEngine):
                     break
         return self._filter_conflicting_transitions(selected) if len(selected) > 1 else selected
 
+    def get_transition_domain(self, transition: Transition) -> PlainState | None:
+        """A history state counts as one of its parent's children, whatever it remembers.
+
+        So all that is entered again through it was left before; the original, as SCXML's algorithm,
+        may enter a state that stayed active.
+        """
+        domain = super().get_transition_domain(transition)
+        parents = [state.parent for state in transition.targets if state.is_history]
+        if domain is not None and any(parent and domain.is_descendant(parent) for parent in parents):
+            return self.find_lcca([transition.source, *transition.targets])
+        return domain
+
+    def _prepare_exit_states(
+        self, enabled_transitions: list[Transition]
+    ) -> tuple[list[Any], OrderedSet[PlainState]]:
+        """What deep history states remember are atomic states, in this turn as in the stored state."""
+        ordered, left = super()._prepare_exit_states(enabled_transitions)
+        for state in left:
+            for history in state.history:
+                if history.type.is_deep:
+                    remembered = self.sm.history_values[history.id]
+                    self.sm.history_values[history.id] = [s for s in remembered if not s.states]
+        return ordered, left
+
     def _initial_transitions(self, trigger_data: TriggerData) -> list[Transition]:
         """The same at every start, so made once."""
         if not self.sm.plan.initial:

@@ -86,7 +86,11 @@ class Run:
         after = next((after for after in spot.timers if after.written == timer.data), None)
         if after is None:
             return False
-        return self.dispatch(play, Occurrence(f"timer.{timer.id}", after.event))
+        name = f"timer.{timer.id}"
+        if self.dispatch(play, Occurrence(name, after.event, tentative=True)):
+            return True
+        # Its own guards block it: then it is an event like any other.
+        return self.dispatch(play, Occurrence(name, f"e.{name}"))
 
     def push(self, flow: str, data: Mapping[str, Any], caller: str, *, lenient: bool = False) -> Play:
         """Start a flow on top of the stack. Raises UnknownName for one that isn't there."""
@@ -180,6 +184,7 @@ class Run:
 
     def _end(self, play: Play) -> None:
         self._drop_digressions(play)
+        play.wind_up()
         self._stop(play)
         if play is self.plays[0]:
             self.state.status = "ended"
@@ -224,11 +229,12 @@ class Run:
             self._cancel_invoke(play, invoke)
 
     def _cancel_invoke(self, play: Play, invoke: OpenInvoke) -> None:
-        play.frame.invokes.remove(invoke)
         if invoke.kind == FLOW:
+            # Still open meanwhile: its last actions may send its caller something.
             self._drop([other for other in self.plays if other.frame.caller == invoke.key])
         else:
             self.outside.cancel_invoke(invoke)
+        play.frame.invokes.remove(invoke)
 
     def _drop(self, plays: list[Play]) -> None:
         """Take flows off the stack, with those that they called and those digressed to from them."""
@@ -236,6 +242,7 @@ class Run:
             if not play.alive:
                 continue
             self._drop_digressions(play)
+            play.wind_up()
             self._stop(play)
             self._remove(play)
 
