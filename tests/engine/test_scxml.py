@@ -622,9 +622,9 @@ def test_the_end_of_a_parallel_state_has_no_data_of_its_own() -> None:
               both:
                 parallel: true
                 states:
-                  l: {states: {a: {transitions: [{event: go, target: b}]}, b: {final: true, donedata: {n: 1}}}}
-                  r: {states: {a: {transitions: [{event: go, target: b}]}, b: {final: true, donedata: {n: 2}}}}
-    """, "go").variables["seen"] == [
+                  l: {states: {a: {transitions: [{event: g, target: b}]}, b: {final: true, donedata: {n: 1}}}}
+                  r: {states: {a: {transitions: [{event: g, target: b}]}, b: {final: true, donedata: {n: 2}}}}
+    """, "g").variables["seen"] == [
         ["done.state.l", {"n": 1}], ["done.state.r", {"n": 2}], ["done.state.both", None],
     ]  # fmt: skip
 
