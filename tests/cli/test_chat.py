@@ -1,3 +1,7 @@
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +27,14 @@ def test_coming_back_goes_on(project: Path) -> None:
     chat(*TALK)
     assert "state      asked\n" in chat("/state").out
     assert chat("2").out == "Welcome, Asha!\n\n"
+
+
+def test_what_a_killed_chat_left_unsaid_is_said_at_once(project: Path) -> None:
+    command = [sys.executable, "-c", "from wabot.cli import main; main()", "chat"]
+    environment = os.environ | {"WABOT_CRASH_AT": "send.after_claim"}
+    done = subprocess.run(command, input="Hi\n", capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, "")
+    assert chat("/wait 1s", "/state").out.startswith("Welcome, Asha!\n\n")
 
 
 def test_two_contacts_and_a_language(project: Path) -> None:
