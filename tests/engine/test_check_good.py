@@ -221,7 +221,7 @@ def test_results_and_answers_go_into_variables_that_take_them() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ['"{{ message.text|int }}"', '"{{ n + 1 }}"', "5", '"5"', '"{{ n if n else 2 }}"', '"{{ event.data }}"',
+    ['"{{ message.text|int }}"', '"{{ n + 1 }}"', "5", '"5"', '"{{ n if n else 2 }}"', '"{{ event.data if event else 2 }}"',
      '"{{ lines|length }}"', "null"],
 )  # fmt: skip
 def test_values_that_fit_an_integer(value: str) -> None:
