@@ -593,3 +593,52 @@ def test_an_eventless_transition_sees_the_event_that_nothing_took() -> None:
     """
     assert Talk(flow).start().event("other").at == ["a"]
     assert Talk(flow).start().event("nudge").at == ["b"]
+
+
+TWO_QUESTIONS = """
+flow: two
+datamodel: {size: {}, colour: {}}
+states:
+  both:
+    parallel: true
+    transitions: [{event: answered.sized, target: colour}]
+    states:
+      sizes:
+        states:
+          size:
+            ask: {text: Size?, type: integer, into: size}
+            transitions: [{event: answered, target: sized}]
+          sized: {}
+      colours:
+        states:
+          colour:
+            ask: {text: Colour?, type: choice, buttons: {red: Red, blue: Blue}, into: colour}
+            transitions: [{event: answered, target: chosen}]
+          chosen: {}
+      watching:
+        states:
+          quiet: {transitions: [{event: answered.colour, target: told}]}
+          told: {}
+"""
+
+
+def test_an_answer_is_not_taken_by_a_question_in_another_region() -> None:
+    talk = Talk(TWO_QUESTIONS).start().say("Blue")
+    assert talk.at == ["size", "chosen", "told"], "told asked for this state's answer by name"
+
+    talk.say("7")
+    assert talk.at == ["sized", "chosen", "told"]
+    assert talk.variables == {"size": 7, "colour": "blue"}
+
+
+def test_a_button_that_nothing_takes_leads_to_the_question_on_top() -> None:
+    menu = """
+    flow: menu
+    states:
+      shown:
+        enter: {say: {text: Menu, buttons: {shop: Shop}}}
+        transitions: [{event: help, on: {digress: helping}}]
+    """
+    helping = "{flow: helping, states: {topic: {ask: {text: Topic?, type: integer}}}}"
+    talk = Talk(menu, helping).start().event("help").tap("Shop")
+    assert talk.said == ["Please send a whole number, such as 12."]

@@ -680,3 +680,40 @@ def test_a_wildcard_does_not_take_the_timer_of_a_state_around() -> None:
     talk.event("anything").fire("waiting.1h")
     assert talk.log == [": anything"]
     assert talk.at == ["late"]
+
+
+FAILING = "{flow: third, states: {a: {invoke: {id: z, http: {url: '{{ 1 / 0 }}'}}}}}"
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "{flow: inner, datamodel: {n: {}}, states: {a: {}}}",
+        "{flow: inner, datamodel: {m: {}}, states: {a: {after: {1h: b}, enter: {log: 1 / m}}, b: {}}}",
+        """
+        flow: inner
+        datamodel: {m: {}}
+        states:
+          a:
+            enter: {send: {event: x, delay: 1h}}
+            invoke: [{id: x, http: {url: "https://example.com"}}, {id: y, flow: third}]
+        """,
+    ],
+)
+def test_a_called_flow_that_cannot_begin_is_gone(inner: str) -> None:
+    outer = """
+    flow: outer
+    states:
+      a:
+        invoke: {id: sub, flow: inner, with: {m: 0}}
+        transitions: [{event: error.execution, on: {say: Failed!}}, {event: go, target: b}]
+      b: {}
+    """
+    talk = Talk(outer, inner, FAILING).start()
+
+    assert talk.said == ["Failed!"]
+    assert [frame.flow for frame in talk.state.frames] == ["outer"]
+    assert not talk.frame.invokes
+    assert not talk.timers
+    assert not talk.invokes
+    assert talk.event("go").at == ["b"]

@@ -24,6 +24,10 @@ TIMER = "timer."
 """Begins the chart's events for the `after` of a state; those of authors begin with `e.`."""
 
 
+QUESTIONS = frozenset({"e.answered", "e.invalid", "e.exhausted"})
+"""Descriptors for what became of a question, whichever state asked."""
+
+
 @dataclass(slots=True, eq=False)
 class Spot:
     """A state of the chart, or the hidden root around them all.
@@ -112,10 +116,13 @@ class Edge:
     text: str = ""
     eventless: bool = field(init=False)
     guarded: bool = field(init=False)
+    any_question: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.eventless = not self.descriptors
         hears = any(d in ("*", "e.message") or d.startswith("e.message.") for d in self.descriptors)
+        self.any_question = any(d in QUESTIONS for d in self.descriptors)
+        hears = hears or self.any_question
         # The root's transitions stop when the flow has ended.
         self.guarded = bool(self.cond or self.unless or self.intent or hears or self.spot.parent is None)
 

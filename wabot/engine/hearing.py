@@ -45,11 +45,7 @@ class Hearing:
             return True
         if self.message.kind is Kind.REACTION:
             return False
-        for play in flows:
-            question = self.run.voice.question(play)
-            if question is not None:
-                return self._misunderstood(play, question)
-        return self._unhandled()
+        return self._not_taken()
 
     def _tapped(self, tap: Tap) -> bool:
         kind = str(self.message.kind)
@@ -69,10 +65,10 @@ class Hearing:
         """An option that is showing was tapped."""
         if not sent.ask:
             event = f"message.{sent.kind}.{option}"
-            return self.run.offer(event, below=play) or self._not_taken(play)
+            return self.run.offer(event, below=play) or self._not_taken()
         spot = play.chart.spot(key)
         if spot.question is None:
-            return self._not_taken(play)
+            return self._not_taken()
         asked = Open(spot, spot.question, sent)
         if spot.question.choosing:
             return self._answered(play, asked, option)
@@ -81,9 +77,12 @@ class Hearing:
             return self._answered(play, asked, answer.value)
         return self._misunderstood(play, asked)
 
-    def _not_taken(self, play: Play) -> bool:
-        question = self.run.voice.question(play)
-        return self._misunderstood(play, question) if question else self._unhandled()
+    def _not_taken(self) -> bool:
+        for play in reversed(self.run.plays):
+            question = self.run.voice.question(play)
+            if question is not None:
+                return self._misunderstood(play, question)
+        return self._unhandled()
 
     def _offered(self, play: Play, below: list[Play]) -> bool:
         asked = self.run.voice.question(play)
@@ -191,4 +190,4 @@ class Hearing:
 
 
 def _of_state(event: str, spot: Spot, data: object) -> Occurrence:
-    return Occurrence(f"{event}.{spot.path}", state_event(event, spot), data, "internal")
+    return Occurrence(f"{event}.{spot.path}", state_event(event, spot), data, "internal", asked=spot)

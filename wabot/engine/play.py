@@ -76,6 +76,10 @@ class Play:
             self.chart.bench.give_back(self._machine)
             self._machine = None
 
+    def fall(self) -> None:
+        """Let the machine go, which stopped half-way."""
+        self._machine = None
+
     def _bind(self, machine: "Machine") -> None:
         spots = [self.chart.spot(path) for path in self.frame.configuration]
         if not spots:

@@ -57,12 +57,7 @@ class Run:
     def open(self) -> None:
         """Take up the flows of the state. Raises StateError where they don't fit their charts."""
         for frame in self.state.frames:
-            self._play(frame)
-
-    def _play(self, frame: Frame) -> Play:
-        play = Play(self, frame, self.library.chart(frame.flow, frame.version))
-        self.plays.append(play)
-        return play
+            self.plays.append(Play(self, frame, self.library.chart(frame.flow, frame.version)))
 
     def close(self) -> None:
         """Give the machines back; only after a run that ended well."""
@@ -98,9 +93,10 @@ class Run:
             self.budget.stack(self.plays[-1], len(self.plays) + 1)
         chart = self.library.newest(flow)
         frame = Frame(chart.flow, chart.version, caller=caller)
-        self.state.frames.append(frame)
-        play = self._play(frame)
+        play = Play(self, frame, chart)
         play.declare(data, lenient=lenient)
+        self.state.frames.append(frame)
+        self.plays.append(play)
         play.start()
         self.after(play)
         return play
@@ -178,9 +174,27 @@ class Run:
         invoke = OpenInvoke(key, invocation.id, invocation.kind, spot.path)
         play.frame.invokes.append(invoke)
         if invocation.kind == FLOW:
-            self.push(str(target), arguments, key, lenient=invocation.lenient)
+            try:
+                self.push(str(target), arguments, key, lenient=invocation.lenient)
+            except ExpressionError:
+                self._abandon(play, invoke)
+                raise
         else:
             self.outside.start_invoke(invoke, arguments)
+
+    def _abandon(self, play: Play, invoke: OpenInvoke) -> None:
+        """A called flow failed as it began: its caller goes on without it and all that it began."""
+        if invoke in play.frame.invokes:
+            play.frame.invokes.remove(invoke)
+        first = next((p for p in self.plays if p.frame.caller == invoke.key), None)
+        for other in self.plays[self.plays.index(first) :] if first else ():
+            for timer in list(other.frame.timers):
+                self.outside.cancel_timer(other.frame, timer)
+            for started_ in other.frame.invokes:
+                if started_.kind != FLOW:
+                    self.outside.cancel_invoke(started_)
+            other.fall()
+            self._remove(other)
 
     def _end(self, play: Play) -> None:
         self._drop_digressions(play)
