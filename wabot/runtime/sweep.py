@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from wabot.core.database import Database
 from wabot.core.log import describe, get_logger
 from wabot.core.tables import InboundRow, OutboxRow, TimerRow
+from wabot.errors import RecordError
 from wabot.pipeline.compose import Pipeline
 from wabot.pipeline.turn import Outcome, Turn
 from wabot.pipeline.world import World
@@ -65,7 +67,10 @@ class Sweep:
         self._sender = sender
 
     def drain(self, stop: Stop = lambda: False) -> Drained:
-        """Pass after pass until nothing is due, or `stop()` says so between two pieces of work."""
+        """Pass after pass until nothing is due, or `stop()` says so between two pieces of work.
+
+        Raises, once the others are served, what came of a conversation whose row can't be read.
+        """
         total = Drained()
         for _ in range(ROUNDS):
             done = self.once(stop)
@@ -78,14 +83,22 @@ class Sweep:
         """Fire due timers, give each conversation with something to do one turn, send what is due."""
         world, done = self._world, Drained()
         done.timers = len(fire_due(world.database, world.clock, world.ids))
+        broken: Exception | None = None
         for conversation_id in due_conversations(world.database, world.clock.now()):
             if stop():
                 return done
             turn = Turn(conversation_id)
-            self._pipeline.run(turn)
+            try:
+                self._pipeline.run(turn)
+            except (RecordError, SQLAlchemyError):
+                raise
+            except Exception as error:  # noqa: BLE001 - one spoilt row must not keep the others waiting
+                broken = broken or error
             _count(done, _TURNS.get(turn.outcome))
         while not stop() and (outcome := self._sender.send_next()) is not None:
             _count(done, _SENDS[outcome])
+        if broken is not None:
+            raise broken
         return done
 
 
