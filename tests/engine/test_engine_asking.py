@@ -642,3 +642,21 @@ def test_a_button_that_nothing_takes_leads_to_the_question_on_top() -> None:
     helping = "{flow: helping, states: {topic: {ask: {text: Topic?, type: integer}}}}"
     talk = Talk(menu, helping).start().event("help").tap("Shop")
     assert talk.said == ["Please send a whole number, such as 12."]
+
+
+def test_an_answer_that_its_variable_refuses_is_an_error_event() -> None:
+    flow = """
+    flow: x
+    datamodel: {n: {type: integer}}
+    states:
+      a:
+        ask: {text: Which?, into: n}
+        transitions: [{event: answered, target: b}, {event: error.execution, on: {say: A number!}}]
+      b: {}
+    """
+    talk = Talk(flow).start().say("many")
+    assert (talk.said, talk.at, talk.variables) == (["A number!"], ["a"], {"n": None})
+
+    assert talk.say("12").at == ["b"]
+    with pytest.raises(ExpressionError, match="a whole number is wanted"):
+        Talk(flow.replace("error.execution", "other")).start().say("many")

@@ -717,3 +717,18 @@ def test_a_called_flow_that_cannot_begin_is_gone(inner: str) -> None:
     assert not talk.timers
     assert not talk.invokes
     assert talk.event("go").at == ["b"]
+
+
+def test_a_result_that_its_variable_refuses_is_an_error_event() -> None:
+    flow = """
+    flow: x
+    datamodel: {n: {type: integer}}
+    states:
+      a:
+        invoke: {id: w, http: {url: "https://example.com"}, into: n}
+        transitions: [{event: error.execution, target: b}, {event: done.invoke.w, target: c}]
+      b: {}
+      c: {}
+    """
+    assert Talk(flow).start().done("w", {"no": "number"}).at == ["b"]
+    assert Talk(flow).start().done("w", 5).at == ["c"]

@@ -142,8 +142,10 @@ class Hearing:
     def _answered(self, play: Play, asked: Open, value: object) -> bool:
         asked.sent.attempts = 0
         self.run.note("answer", play, asked.question.path, "answered", value)
-        if asked.question.model.into:
-            play.assign(asked.question.model.into, value, asked.question.where)
+        into = asked.question.model.into
+        if into and not self.run.store(play, into, value, asked.question.where):
+            self.run.drain()
+            return True
         for other in self.run.plays:
             other.scope["answer"] = value
         self.run.scope["answer"] = value

@@ -148,12 +148,25 @@ class Run:
         try:
             self._begin(play, spot)
         except ExpressionError as error:
-            if not play.chart.catches("error.execution"):
-                raise
-            self.effects.append(Log("error.execution", error.message))
-            data = {"message": error.message}
-            occurrence = Occurrence("error.execution", "e.error.execution", data, "platform", error=error)
-            self.queue.append((play, occurrence))
+            self._fail(play, error)
+
+    def store(self, play: Play, location: str, value: Any, where: str) -> bool:
+        """Put an answer or a result into its variable; False where it doesn't fit and the flow is told so."""
+        try:
+            play.assign(location, value, where)
+        except ExpressionError as error:
+            self._fail(play, error)
+            return False
+        return True
+
+    def _fail(self, play: Play, error: ExpressionError) -> None:
+        """Queue the event of an error outside the machine; raises the error where the flow takes none."""
+        if not play.chart.catches("error.execution"):
+            raise error
+        self.effects.append(Log("error.execution", error.message))
+        data = {"message": error.message}
+        occurrence = Occurrence("error.execution", "e.error.execution", data, "platform", error=error)
+        self.queue.append((play, occurrence))
 
     def _begin(self, play: Play, spot: Spot) -> None:
         for timer in spot.timers:
@@ -218,7 +231,7 @@ class Run:
         spot = play.chart.spot(done.state)
         invocation = next((i for i in spot.invocations if i.id == done.id), None)
         if invocation is not None and invocation.into and not failed:
-            play.assign(invocation.into, data, invocation.where)
+            self.store(play, invocation.into, data, invocation.where)
         name = f"{'error' if failed else 'done'}.invoke.{done.id}"
         occurrence = Occurrence(name, f"e.{name}", data, invoke_id=done.id)
         self.queue.append((play, occurrence))
