@@ -396,7 +396,7 @@ def test_messages_at_the_very_limits() -> None:
 
 
 def test_named_and_numbered_variables_of_templates() -> None:
-    for variables in ("{1: a, 2: b}", "{name: Asha, day: Monday}", "{}"):
+    for variables in ("{1: A, 2: B}", "{name: Asha, day: Monday}", "{}"):
         assert found(state(f"enter: {{say: {{template: {{name: offer, variables: {variables}}}}}}}")) == []
 
 
