@@ -659,7 +659,7 @@ datamodel: {a: {default: a}}
 def test_a_called_flow_that_is_dropped_runs_its_exit_actions() -> None:
     talk = Talk(CALLING, CALLED).start().event("leave")
     assert talk.log == [": a", ": inner", ": outer"]
-    assert talk.at == ["c"], "what it sends its caller arrives"
+    assert talk.at == ["b"], "what it sends then reaches its caller no more"
 
 
 def test_a_flow_that_ends_runs_the_exit_actions_of_its_final_state() -> None:

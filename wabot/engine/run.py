@@ -256,12 +256,12 @@ class Run:
             self._cancel_invoke(play, invoke)
 
     def _cancel_invoke(self, play: Play, invoke: OpenInvoke) -> None:
+        # First, so that nothing which its last actions send reaches the caller (SCXML 6.4.3).
+        play.frame.invokes.remove(invoke)
         if invoke.kind == FLOW:
-            # Still open meanwhile: its last actions may send its caller something.
             self._drop([other for other in self.plays if other.frame.caller == invoke.key])
         else:
             self.outside.cancel_invoke(invoke)
-        play.frame.invokes.remove(invoke)
 
     def _drop(self, plays: list[Play]) -> None:
         """Take flows off the stack, with those that they called and those digressed to from them."""
