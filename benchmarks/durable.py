@@ -35,7 +35,7 @@ import psycopg
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import make_url, text
 
-from benchmarks.turn import FLOW, SCRIPT, TEXTS, Commands
+from benchmarks.turn import FLOWS, SCRIPT, Commands
 from tests import servers
 from wabot.app import App
 from wabot.bootstrap import build, find_modules, load_settings
@@ -68,7 +68,7 @@ class _Anything(BaseModel):
 
 
 def _from_memory() -> list[Module]:
-    modules = {"catalog": Module("catalog"), "orders": Module("orders")}
+    modules: list[Module] = []
 
     def answer(name: str) -> Callable[[_Anything, Call], Any]:
         def handler(arguments: _Anything, _call: Call) -> Any:
@@ -76,18 +76,19 @@ def _from_memory() -> list[Module]:
 
         return handler
 
-    for name in ("catalog.match", "orders.quote", "orders.confirm"):
-        module, command = name.split(".")
-        modules[module].command(command)(answer(name))
-    return list(modules.values())
+    for real in find_modules(["catalog", "orders"]):
+        module = Module(real.name)
+        for name in real.commands:
+            module.command(name.removeprefix(f"{real.name}."))(answer(name))
+        modules.append(module)
+    return modules
 
 
 def _memory_app(url: str) -> App:
     settings = Settings.model_validate({"database": url, "rate_limit": UNLIMITED})
-    source = load_flow(FLOW, "order.yaml")
-    return App(
-        settings, modules=_from_memory(), channel=_channel(), sources=[source], texts=Texts({"en": TEXTS})
-    )
+    sources = [load_flow(path.read_text("utf-8"), path.name) for path in sorted(FLOWS.glob("*.yaml"))]
+    texts = Texts.load([FLOWS / "texts"])
+    return App(settings, modules=_from_memory(), channel=_channel(), sources=sources, texts=texts)
 
 
 def _shop_app(url: str) -> App:

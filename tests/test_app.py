@@ -397,7 +397,10 @@ def test_bootstrap_finds_the_installed_modules(monkeypatch: pytest.MonkeyPatch) 
     assert [module.name for module in find_modules(["greet"])] == ["greet"]
     with pytest.raises(SettingsError, match=r'no module "great" is installed \(did you mean "greet"\?\)'):
         find_modules(["great"])
-    with pytest.raises(SettingsError, match=r"\(there are gone, greet, odd\)"):
+    with pytest.raises(
+        SettingsError,
+        match=r"\(there are gone, greet, odd; a package offers its own by the entry point wabot.modules\)",
+    ):
         find_modules(["xyz"])
     with pytest.raises(ConfigurationError, match='the module "gone" can\'t be loaded'):
         find_modules()

@@ -115,7 +115,10 @@ def find_modules(names: Iterable[str] | None = None) -> list[Module]:
     wanted = sorted(found) if names is None else list(names)
     for name in wanted:
         if name not in found:
-            hint = did_you_mean(name, found) or f"there are {', '.join(sorted(found))}"
+            there = (
+                f"there are {', '.join(sorted(found))}; a package offers its own by the entry point {GROUP}"
+            )
+            hint = did_you_mean(name, found) or there
             raise SettingsError(f'{FILE}: modules: no module "{name}" is installed', hint=hint)
     return [_load(found[name]) for name in wanted]
 

@@ -1,15 +1,12 @@
 import os
-import pty
-import select
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.cli.terminal import Ran, wabot
+from tests.cli.terminal import Ran, Terminal, wabot
 from wabot.cli import panes
 from wabot.core.messages import Button, Outbound
 
@@ -23,13 +20,21 @@ def chat(*lines: str, arguments: tuple[object, ...] = ()) -> Ran:
 def test_a_pipe_gives_plain_answers(project: Path) -> None:
     ran = chat(*TALK)
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out == "Welcome, You!\n\nAre you Ravi?\n\n1. Yes\n2. No\n\n"
+    assert ran.out == "Welcome, Asha!\n\nAre you Ravi?\n\n1. Yes\n2. No\n\n"
 
 
 def test_coming_back_goes_on(project: Path) -> None:
     chat(*TALK)
     assert "state      asked\n" in chat("/state").out
-    assert chat("2").out == "Welcome, You!\n\n"
+    assert chat("2").out == "Welcome, Asha!\n\n"
+
+
+def test_what_a_killed_chat_left_unsaid_is_said_at_once(project: Path) -> None:
+    command = [sys.executable, "-c", "from wabot.cli import main; main()", "chat"]
+    environment = os.environ | {"WABOT_CRASH_AT": "send.after_claim"}
+    done = subprocess.run(command, input="Hi\n", capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, "")
+    assert chat("/wait 1s", "/state").out.startswith("Welcome, Asha!\n\n")
 
 
 def test_two_contacts_and_a_language(project: Path) -> None:
@@ -37,7 +42,7 @@ def test_two_contacts_and_a_language(project: Path) -> None:
     ran = chat("Hi", arguments=("--contact", "+911", "--name", "Meera", "--locale", "hi"))
     assert ran.out == "नमस्ते Meera!\n\n"
     ran = chat("/locale hi", "2", "/locale xx-yy-zz")
-    assert ran.out == "नमस्ते You!\n\n"
+    assert ran.out == "नमस्ते Asha!\n\n"
     assert '"xx-yy-zz" is no locale' in ran.err
     assert ran.code == 1
 
@@ -83,7 +88,7 @@ def test_time_passes(project: Path) -> None:
 def test_taps(project: Path) -> None:
     ran = chat(*TALK, "/tap maybe", "/tap no")
     assert ran.err == 'error: there is no "maybe" to tap\n  mend: there is yes, no\n'
-    assert ran.out.endswith("Welcome, You!\n\n")
+    assert ran.out.endswith("Welcome, Asha!\n\n")
     assert "there is nothing" in chat("/reset", "/tap no").err
 
 
@@ -116,7 +121,7 @@ def test_commands_that_leave_help_and_reset(project: Path) -> None:
     assert chat("/quit", "Hi").out == ""
     assert "/wait 1h         let time pass" in chat("/help").out
     ran = chat(*TALK, "/reset", "Hi")
-    assert ran.out.endswith("your next message begins anew.\nWelcome, You!\n\n")
+    assert ran.out.endswith("your next message begins anew.\nWelcome, Asha!\n\n")
     assert chat("/reset").code == 0
 
 
@@ -128,7 +133,7 @@ def test_a_text_that_begins_with_a_slash(project: Path) -> None:
 
 
 def test_an_empty_line_says_nothing(project: Path) -> None:
-    assert chat("Hi", "", "  ").out == "Welcome, You!\n\n"
+    assert chat("Hi", "", "  ").out == "Welcome, Asha!\n\n"
 
 
 def test_a_turn_that_fails_is_told(project: Path) -> None:
@@ -171,61 +176,24 @@ def test_a_bubble(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "bot: one\n     two\n     \n     1. A\n"
 
 
-class Terminal:
-    """A command at a terminal of its own."""
-
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        self._master, slave = pty.openpty()
-        command = [str(Path(sys.executable).with_name("wabot")), *arguments]
-        environment = os.environ | {"NO_COLOR": "1", "TERM": "xterm", "COLUMNS": "100"}
-        self.process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdin=slave, stdout=slave, stderr=slave, close_fds=True
-        )
-        os.close(slave)
-        self.shown = ""
-
-    def until(self, text: str) -> str:
-        """Everything shown, once `text` is among it."""
-        deadline = time.monotonic() + 30
-        while text not in self.shown:
-            assert time.monotonic() < deadline, f"{text!r} is not in {self.shown!r}"
-            if select.select([self._master], [], [], 0.1)[0]:
-                try:
-                    self.shown += os.read(self._master, 4096).decode("utf-8", "replace")
-                except OSError:
-                    break
-        assert text in self.shown
-        return self.shown
-
-    def type(self, text: str) -> None:
-        self.shown = ""
-        os.write(self._master, text.encode())
-
-    def end(self) -> int:
-        try:
-            return self.process.wait(timeout=30)
-        finally:
-            os.close(self._master)
-
-
 def test_at_a_terminal(project: Path) -> None:
-    terminal = Terminal(project, "chat")
-    terminal.until("You write to shop.")
-    terminal.until("you: ")
-    terminal.type("Hi\n")
-    terminal.until("Welcome, You!")
-    terminal.type("/quit\n")
-    assert terminal.end() == 0
-    terminal = Terminal(project, "chat")
-    terminal.until("You are in the middle of shop: welcome.")
-    terminal.until("you: ")
-    terminal.type("\x04")
-    assert terminal.end() == 0
+    with Terminal(project, "chat") as terminal:
+        terminal.until("You write to shop.")
+        terminal.until("you: ")
+        terminal.type("Hi\n")
+        terminal.until("Welcome, Asha!")
+        terminal.until("you: ")
+        terminal.type("/quit\n")
+        assert terminal.end() == 0
+    with Terminal(project, "chat") as terminal:
+        terminal.until("You are in the middle of shop: welcome.")
+        terminal.until("you: ")
+        terminal.type("\x04")
+        assert terminal.end() == 0
 
 
 def test_ctrl_c_leaves_cleanly(project: Path) -> None:
-    terminal = Terminal(project, "chat")
-    terminal.until("you: ")
-    terminal.process.send_signal(signal.SIGINT)
-    assert terminal.end() == 130
-    assert "Traceback" not in terminal.shown
+    with Terminal(project, "chat") as terminal:
+        terminal.until("you: ")
+        assert terminal.interrupt() == 130
+        assert "Traceback" not in terminal.shown

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.terminal import wabot
+from wabot.cli.new import create
 
 
 def broken(project: Path) -> None:
@@ -15,12 +16,12 @@ def broken(project: Path) -> None:
 def test_a_project_without_findings(project: Path) -> None:
     ran = wabot("check")
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out == "5 files checked: nothing found\n"
+    assert ran.out == "6 files checked: nothing found\n"
 
 
 def test_a_project_is_found_from_within(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project / "flows")
-    assert wabot("check").out == "5 files checked: nothing found\n"
+    assert wabot("check").out == "6 files checked: nothing found\n"
 
 
 def test_a_finding_with_its_line_and_its_mend(project: Path) -> None:
@@ -33,7 +34,7 @@ def test_a_finding_with_its_line_and_its_mend(project: Path) -> None:
         "      |                                   ^\n"
         '   mend: did you mean "done"?\n'
     ) in ran.out
-    assert ran.out.endswith("5 files checked: 1 error, 0 warnings\n")
+    assert ran.out.endswith("6 files checked: 1 error, 0 warnings\n")
 
 
 def test_json(project: Path) -> None:
@@ -41,7 +42,7 @@ def test_json(project: Path) -> None:
     ran = wabot("check", "--json")
     assert ran.code == 1
     report = ran.json
-    assert (report["errors"], report["warnings"], report["files"]) == (1, 0, 5)
+    assert (report["errors"], report["warnings"], report["files"]) == (1, 0, 6)
     assert report["problems"] == [
         {
             "file": "flows/inner.yaml",
@@ -112,7 +113,7 @@ def test_flows_without_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_directory_of_projects(project: Path) -> None:
     broken(project)
     ran = wabot("check", project.parent, "--json")
-    assert (ran.code, ran.json["files"]) == (1, 5)
+    assert (ran.code, ran.json["files"]) == (1, 6)
 
 
 @pytest.mark.parametrize(
@@ -140,3 +141,54 @@ def test_settings_that_are_wrong(project: Path) -> None:
     assert ran.code == 1
     assert "flwo" in ran.err
     assert 'did you mean "flow"?' in ran.err
+
+
+@pytest.mark.parametrize(
+    ("settings", "message", "hint"),
+    [
+        ('flow = "shpo"\nmodules = []', 'wabot.toml: there is no flow "shpo"', 'did you mean "shop"?'),
+        (
+            'flow = "shop"\nmodules = []\n[catalog]\nfile = "x.csv"',
+            'wabot.toml: "catalog" is no setting and no module of this app',
+            "the modules are none",
+        ),
+    ],
+)
+def test_settings_that_do_not_go_together(project: Path, settings: str, message: str, hint: str) -> None:
+    (project / "wabot.toml").write_text(settings)
+    [problem] = wabot("check", "--json").json["problems"]
+    assert (problem["file"], problem["code"]) == ("wabot.toml", "settings")
+    assert (problem["message"], problem["hint"]) == (message, hint)
+    assert not (project / "wabot.db").exists()
+
+
+def test_a_catalog_with_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create(tmp_path / "shop")
+    monkeypatch.chdir(tmp_path / "shop")
+    (tmp_path / "shop" / "catalog.csv").write_text("nothing,of,ours\n1,2,3\n")
+    ran = wabot("check")
+    assert ran.code == 1
+    assert "catalog.csv" in ran.out
+
+
+def test_a_file_of_texts(project: Path) -> None:
+    (project / "texts" / "hi.yaml").write_text("welcome: '{{ x'\nsure: y\nbye: z\n")
+    assert wabot("check", "texts/en.yaml").out == "1 file checked: nothing found\n"
+    ran = wabot("check", "texts/hi.yaml", "--json")
+    assert (ran.code, ran.json["files"]) == (1, 1)
+    assert {problem["file"] for problem in ran.json["problems"]} == {"texts/hi.yaml"}
+
+
+def test_the_settings_stand_for_the_project(project: Path) -> None:
+    assert wabot("check", "wabot.toml").out == "6 files checked: nothing found\n"
+
+
+def test_a_directory_within_a_project(project: Path) -> None:
+    broken(project)
+    (project / "more").mkdir()
+    (project / "more" / "one.yaml").write_text(
+        "flow: one\nstates: {a: {initial: true, final: true, enter: {say: bye}}}\n"
+    )
+    assert wabot("check", "more").out == "1 file checked: nothing found\n"
+    assert wabot("check", "flows", "--json").json["errors"] == 1
+    assert wabot("check", "tests").out == "1 file checked: nothing found\n"

@@ -1,10 +1,11 @@
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.terminal import wabot
+from tests.cli.terminal import Terminal, wabot
 from wabot.cli import demo
 from wabot.cli.demo import Found
 
@@ -65,7 +66,33 @@ def test_what_counts_as_complete(tables: dict[str, list[Mapping[str, Any]]], com
     assert Found(tables).complete is complete
 
 
-def test_a_home_that_can_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("home", ["file", "~nobody-of-this-name"])
+def test_a_home_that_can_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
-    assert wabot("demo").code == 0
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", home)
+    ran = wabot("demo")
+    assert ran.code == 0
+    assert f"In the database {tmp_path}/wabot-demo-script.db\n" in ran.out
+
+
+def test_at_a_terminal_the_conversation_is_kept(home: Path) -> None:
+    with Terminal(home, "demo") as terminal:
+        terminal.until("A shop for building materials.")
+        terminal.until("you: ")
+        terminal.type("Cement x 100\n")
+        terminal.until("₹43,070.00")
+        terminal.until("you: ")
+        terminal.type("/quit\n")
+        assert terminal.end() == 0
+    with Terminal(home, "demo") as terminal:
+        terminal.until("You are in the middle of order: summary.")
+        terminal.until("you: ")
+        terminal.type("/quit\n")
+        assert terminal.end() == 0
+    with Terminal(home, "demo", "--fresh") as terminal:
+        terminal.until("You write to order.")
+        terminal.until("you: ")
+        terminal.type("/quit\n")
+        assert terminal.end() == 0

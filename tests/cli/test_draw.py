@@ -1,4 +1,5 @@
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -83,3 +84,11 @@ def test_a_state_of_another_flow(project: Path) -> None:
     ran = wabot("graph", "flows/inner.yaml", "--state", saved(project))
     assert ran.code == 2
     assert ran.err.endswith('is no state of the flow "inner"\n  mend: it is of shop\n')
+
+
+def test_the_readme_shows_the_chart_of_its_flow(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    fence = r"^```(yaml title=\"flows/delivery.yaml\"|mermaid)\n(.*?)^```$"
+    blocks = dict(re.findall(fence, readme, re.MULTILINE | re.DOTALL))
+    (tmp_path / "delivery.yaml").write_text(blocks['yaml title="flows/delivery.yaml"'], encoding="utf-8")
+    assert wabot("graph", tmp_path / "delivery.yaml").out == blocks["mermaid"]

@@ -1,13 +1,18 @@
 import os
 import subprocess
 import sys
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
+from pydantic import BaseModel
 
 import wabot as package
 from tests.cli.terminal import wabot
 from wabot.cli import screen
+from wabot.core.money import Money
 from wabot.engine.problems import Place, Problem
 from wabot.errors import FlowInvalid, SettingsError
 
@@ -69,6 +74,36 @@ def test_a_reader_that_leaves_is_no_error(arguments: list[str]) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["step", "latin.yaml"], "the file isn't UTF-8"),
+        (["graph", "latin.yaml"], "the file isn't UTF-8"),
+        (["chat", "latin.yaml"], "the file isn't UTF-8"),
+        (["step", "."], "Is a directory"),
+        (["chat", "--database", "latin.yaml"], "the database can't be used: file is not a database"),
+        (["chat", "--database", "/nowhere/x.db"], "the folder /nowhere for the database isn't there"),
+        (["test", "--junit", "/nowhere/x.xml"], "/nowhere/x.xml: No such file or directory"),
+        (["schema", "-o", "/nowhere/x"], "/nowhere/x: No such file or directory"),
+    ],
+)
+def test_a_mistake_is_told_in_a_line(project: Path, arguments: list[str], told: str) -> None:
+    (project / "latin.yaml").write_bytes(b"flow: caf\xe9\n" * 200)
+    ran = wabot(*arguments)
+    assert ran.code == 1
+    assert told in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_what_is_nobodys_mistake_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("wabot.cli.app.app", fail)
+    with pytest.raises(ZeroDivisionError):
+        wabot("check")
+
+
 def test_an_error_with_findings_shows_each_with_its_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -114,3 +149,46 @@ def test_no_colour_is_honoured() -> None:
     command = [str(Path(sys.executable).with_name("wabot")), "step", "/nowhere.yaml"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert "\x1b[3" not in done.stderr
+
+
+def test_an_encoding_without_the_characters_loses_no_answer(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from wabot.cli import main; main()", "chat"]
+    (tmp_path / "greet.yaml").write_text(
+        "flow: greet\nstates: {on: {enter: {say: नमस्ते Asha!}, final: true}}\n", encoding="utf-8"
+    )
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [*command, "greet.yaml"],
+        cwd=tmp_path,
+        input="Hi\n",
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "?????? Asha!\n\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("argument", ["schema", "actions"])
+def test_a_full_disk_is_told_in_a_line(argument: str) -> None:
+    command = [sys.executable, "-c", "from wabot.cli import main; main()", argument]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: the output: No space left on device\n"
+
+
+def test_a_value_is_shown_as_people_write_it() -> None:
+    class Line(BaseModel):
+        name: str
+        price: Money
+
+    line = Line(name="सीमेंट", price=Money.of("365", "INR"))
+    told = screen.compact(
+        {"line": line, "day": date(2026, 11, 22), "of": MappingProxyType({"n": Decimal("1.5")})}
+    )
+    assert (
+        told == '{"line": {"name": "सीमेंट", "price": "365.00 INR"}, "day": "2026-11-22", "of": {"n": "1.5"}}'
+    )

@@ -399,3 +399,14 @@ def test_no_operator_raises_anything_else(operator: str, left: Any, right: Any) 
 def test_no_template_raises_anything_else(source: str) -> None:
     with suppress(ExpressionError):
         SANDBOX.template(source).render(SCOPE)
+
+
+def test_a_name_as_long_as_a_message_costs_no_search_for_what_was_meant() -> None:
+    items = [{"sku": str(number), "name": "x"} for number in range(2_000)]
+    began = time.perf_counter()
+    chosen = SANDBOX.expression("items|rejectattr(text)|length").evaluate(
+        {"items": items, "text": "nam" * 20_000}
+    )
+    assert chosen == 2_000
+    # Measured 0.1 s, and with a search for each item more than 40 s.
+    assert time.perf_counter() - began < 5

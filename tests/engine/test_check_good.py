@@ -221,8 +221,8 @@ def test_results_and_answers_go_into_variables_that_take_them() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ['"{{ message.text|int }}"', '"{{ n + 1 }}"', "5", '"5"', '"{{ n if n else 2 }}"', '"{{ event.data }}"',
-     '"{{ lines|length }}"', "null"],
+    ['"{{ message.text|int }}"', '"{{ n + 1 }}"', "5", '"5"', '"{{ n if n else 2 }}"',
+     '"{{ event.data if event else 2 }}"', '"{{ lines|length }}"', "null"],
 )  # fmt: skip
 def test_values_that_fit_an_integer(value: str) -> None:
     head = "datamodel: {n: {type: integer, default: 0}, lines: {type: list, default: []}}\n"
@@ -396,7 +396,7 @@ def test_messages_at_the_very_limits() -> None:
 
 
 def test_named_and_numbered_variables_of_templates() -> None:
-    for variables in ("{1: a, 2: b}", "{name: Asha, day: Monday}", "{}"):
+    for variables in ("{1: A, 2: B}", "{name: Asha, day: Monday}", "{}"):
         assert found(state(f"enter: {{say: {{template: {{name: offer, variables: {variables}}}}}}}")) == []
 
 
@@ -530,3 +530,20 @@ def test_a_state_named_for_an_answer_that_is_none() -> None:
 def test_a_guard_that_fails_whatever_the_data_is_found() -> None:
     [line] = found(way('{event: x, cond: "1 / 0", target: b}'))
     assert line.endswith("[bad-expression]")
+
+
+def test_a_plural_in_a_locale_that_nobody_has_rules_for_needs_other_alone() -> None:
+    forms = {"count": "1", "other": "x"}
+    assert found(state("enter: {say: n}"), {"zz-ZZ": {"n": forms}}) == []
+
+
+def test_a_loops_variables_are_there_after_it() -> None:
+    assert found("""\
+        states:
+          a:
+            enter:
+              - foreach: {array: "[3, 4]", item: last, index: at, do: []}
+              - assign: {location: last, expr: last + at}
+              - say: "{{ last }}"
+            final: true
+        """) == []  # fmt: skip

@@ -155,14 +155,23 @@ def test_conditions_and_loops() -> None:
 
     assert talk.variables["sum"] == 8
     assert talk.variables["last"] == 3
-    assert "it" not in talk.variables
+    assert (talk.variables["it"], talk.variables["i"]) == (3, 2)
     assert [effect.value for effect in talk.step.effects if isinstance(effect, Log)] == [8, 8, 3]
 
 
-def test_a_loops_own_variable_is_gone_after_it() -> None:
-    flow = entering("foreach: {array: '[1]', item: it, do: []}", "log: it", datamodel="{}")
-    with pytest.raises(ExpressionError, match='no variable "it"'):
-        Talk(flow).start()
+def test_a_loop_declares_its_variables_for_good() -> None:
+    flow = entering(
+        "foreach: {array: '[4, 5]', item: it, index: i, do: []}",
+        "log: it",
+        "assign: {location: it, expr: it + i}",
+        "foreach: {array: '[]', item: none, do: []}",
+        "log: none",
+        datamodel="{}",
+    )
+    talk = Talk(flow).start()
+
+    assert [effect.value for effect in talk.step.effects if isinstance(effect, Log)] == [5, None]
+    assert talk.variables == {"it": 6, "i": 1, "none": None}
 
 
 @pytest.mark.parametrize(

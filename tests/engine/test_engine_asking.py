@@ -560,3 +560,103 @@ def test_the_message_that_began_it_is_in_scope_and_not_dispatched() -> None:
     assert Talk(flow).start("Hi").at == ["a"]
     assert Talk(flow).start("Hi").said == ["You said Hi"]
     assert Talk(flow).start("skip").at == ["b"]
+
+
+def test_an_eventless_transition_waits_for_the_event() -> None:
+    flow = """
+    flow: waiting
+    states:
+      a:
+        transitions:
+          - {cond: "message.text == 'both'", target: eventless}
+          - {event: message.text, cond: "message.text != 'after'", target: evented}
+          - {cond: "message.text == 'after'", target: after}
+      eventless: {}
+      evented: {}
+      after: {}
+    """
+    texts = "message and message.text"
+    flow = flow.replace("message.text ==", f"({texts}) ==")
+
+    assert Talk(flow).start().say("both").at == ["evented"]
+    talk = Talk(flow).start().say("after")
+    assert talk.at == ["after"]
+    assert talk.step.handled
+
+
+def test_an_eventless_transition_sees_the_event_that_nothing_took() -> None:
+    flow = """
+    flow: seen
+    states:
+      a: {transitions: [{cond: "event and event.name == 'nudge'", target: b}]}
+      b: {}
+    """
+    assert Talk(flow).start().event("other").at == ["a"]
+    assert Talk(flow).start().event("nudge").at == ["b"]
+
+
+TWO_QUESTIONS = """
+flow: two
+datamodel: {size: {}, colour: {}}
+states:
+  both:
+    parallel: true
+    transitions: [{event: answered.sized, target: colour}]
+    states:
+      sizes:
+        states:
+          size:
+            ask: {text: Size?, type: integer, into: size}
+            transitions: [{event: answered, target: sized}]
+          sized: {}
+      colours:
+        states:
+          colour:
+            ask: {text: Colour?, type: choice, buttons: {red: Red, blue: Blue}, into: colour}
+            transitions: [{event: answered, target: chosen}]
+          chosen: {}
+      watching:
+        states:
+          quiet: {transitions: [{event: answered.colour, target: told}]}
+          told: {}
+"""
+
+
+def test_an_answer_is_not_taken_by_a_question_in_another_region() -> None:
+    talk = Talk(TWO_QUESTIONS).start().say("Blue")
+    assert talk.at == ["size", "chosen", "told"], "told asked for this state's answer by name"
+
+    talk.say("7")
+    assert talk.at == ["sized", "chosen", "told"]
+    assert talk.variables == {"size": 7, "colour": "blue"}
+
+
+def test_a_button_that_nothing_takes_leads_to_the_question_on_top() -> None:
+    menu = """
+    flow: menu
+    states:
+      shown:
+        enter: {say: {text: Menu, buttons: {shop: Shop}}}
+        transitions: [{event: help, on: {digress: helping}}]
+    """
+    helping = "{flow: helping, states: {topic: {ask: {text: Topic?, type: integer}}}}"
+    talk = Talk(menu, helping).start().event("help").tap("Shop")
+    assert talk.said == ["Please send a whole number, such as 12."]
+
+
+def test_an_answer_that_its_variable_refuses_is_an_error_event() -> None:
+    flow = """
+    flow: x
+    datamodel: {n: {type: integer}}
+    states:
+      a:
+        ask: {text: Which?, into: n}
+        transitions: [{event: answered, target: b}, {event: error.execution, on: {say: A number!}}]
+      b: {}
+    """
+    talk = Talk(flow).start().say("many")
+    assert (talk.said, talk.at, talk.variables) == (["A number!"], ["a"], {"n": None})
+
+    assert talk.say("12").at == ["b"]
+    with pytest.raises(ExpressionError, match="a whole number is wanted"):
+        Talk(flow.replace("error.execution", "other")).start().say("many")

@@ -583,3 +583,152 @@ def test_a_line_for_the_operators_log() -> None:
     flow = "{flow: x, states: {a: {enter: [{log: {label: sum, expr: 1 + 1}}, {log: {label: only}}]}}}"
 
     assert Talk(flow).start().step.effects == [Log("sum", 2), Log("only", None)]
+
+
+def test_a_failure_outside_that_nothing_takes_is_logged() -> None:
+    conversation = Talk("{flow: x, states: {a: {invoke: {id: web, http: {url: u}}}}}").start()
+
+    conversation.failed("web", {"status": 500})
+
+    assert conversation.step.effects == [Log("error.invoke.web", {"status": 500})]
+    assert not conversation.step.handled
+
+
+def test_a_digression_that_asks_and_ends_in_one_event_leads_back_too() -> None:
+    quick = """
+    flow: help
+    datamodel: {about: {}}
+    states:
+      a: {enter: [{send: go}], ask: Never mind?, transitions: [{event: go, target: b}]}
+      b: {final: true}
+    """
+    conversation = Talk(MAIN, ADDRESS, quick).start().say("help")
+
+    assert conversation.said == ["Never mind?", "City in India?"]
+
+
+def test_a_flow_that_ends_leaves_its_siblings() -> None:
+    flow = """
+    flow: both
+    datamodel: {left: {}, right: {}}
+    states:
+      p:
+        parallel: true
+        states:
+          l: {invoke: {id: left, flow: one, with: {name: left}, into: left}}
+          r: {invoke: {id: right, flow: one, with: {name: right}, into: right}}
+    """
+    one = """
+    flow: one
+    datamodel: {name: {}}
+    states:
+      a: {transitions: [{event: end, cond: event.data == name, target: b}]}
+      b: {final: true, donedata: {said: "{{ name }}"}}
+    """
+    conversation = Talk(flow, one).start().event("end", "left")
+
+    assert conversation.state.frames[0].variables == {"left": {"said": "left"}, "right": None}
+    assert [frame.flow for frame in conversation.state.frames] == ["both", "one"]
+    assert conversation.event("end", "right").state.frames[0].variables["right"] == {"said": "right"}
+
+
+CALLED = """
+flow: called
+states:
+  outer:
+    exit: [{log: outer}, {raise: nothing}, {send: {event: bye, target: "#_parent", data: "'gone'"}}]
+    states:
+      inner: {exit: {log: inner}, transitions: [{event: finish, target: end}]}
+  end: {final: true, exit: {log: end}}
+datamodel: {outer: {default: outer}, inner: {default: inner}, end: {default: end}}
+"""
+
+CALLING = """
+flow: calling
+states:
+  a:
+    exit: {log: a}
+    invoke: {id: sub, flow: called}
+    transitions: [{event: leave, target: b}, {event: done.invoke.sub, target: b}]
+  b: {transitions: [{event: bye, target: c}]}
+  c: {}
+datamodel: {a: {default: a}}
+"""
+
+
+def test_a_called_flow_that_is_dropped_runs_its_exit_actions() -> None:
+    talk = Talk(CALLING, CALLED).start().event("leave")
+    assert talk.log == [": a", ": inner", ": outer"]
+    assert talk.at == ["b"], "what it sends then reaches its caller no more"
+
+
+def test_a_flow_that_ends_runs_the_exit_actions_of_its_final_state() -> None:
+    talk = Talk(CALLING, CALLED).start().event("finish")
+    assert talk.log == [": inner", ": outer", ": end", ": a"]
+
+
+def test_a_wildcard_does_not_take_the_timer_of_a_state_around() -> None:
+    talk = Talk("""
+        flow: x
+        states:
+          waiting:
+            after: {1h: late}
+            states:
+              talking: {transitions: [{event: "* timer", on: {log: "event.name"}}]}
+          late: {}
+    """).start()  # fmt: skip
+    talk.event("anything").fire("waiting.1h")
+    assert talk.log == [": anything"]
+    assert talk.at == ["late"]
+
+
+FAILING = "{flow: third, states: {a: {invoke: {id: z, http: {url: '{{ 1 / 0 }}'}}}}}"
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "{flow: inner, datamodel: {n: {}}, states: {a: {}}}",
+        "{flow: inner, datamodel: {m: {}}, states: {a: {after: {1h: b}, enter: {log: 1 / m}}, b: {}}}",
+        """
+        flow: inner
+        datamodel: {m: {}}
+        states:
+          a:
+            enter: {send: {event: x, delay: 1h}}
+            invoke: [{id: x, http: {url: "https://example.com"}}, {id: y, flow: third}]
+        """,
+    ],
+)
+def test_a_called_flow_that_cannot_begin_is_gone(inner: str) -> None:
+    outer = """
+    flow: outer
+    states:
+      a:
+        invoke: {id: sub, flow: inner, with: {m: 0}}
+        transitions: [{event: error.execution, on: {say: Failed!}}, {event: go, target: b}]
+      b: {}
+    """
+    talk = Talk(outer, inner, FAILING).start()
+
+    assert talk.said == ["Failed!"]
+    assert [frame.flow for frame in talk.state.frames] == ["outer"]
+    assert not talk.frame.invokes
+    assert not talk.timers
+    assert not talk.invokes
+    assert talk.event("go").at == ["b"]
+
+
+def test_a_result_that_its_variable_refuses_is_an_error_event() -> None:
+    flow = """
+    flow: x
+    datamodel: {n: {type: integer}}
+    states:
+      a:
+        invoke: {id: w, http: {url: "https://example.com"}, into: n}
+        transitions: [{event: error.execution, target: b}, {event: done.invoke.w, target: c}]
+      b: {}
+      c: {}
+    """
+    assert Talk(flow).start().done("w", {"no": "number"}).at == ["b"]
+    assert Talk(flow).start().done("w", 5).at == ["c"]

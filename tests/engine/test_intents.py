@@ -98,6 +98,14 @@ def test_the_whole_message_is_matched(text: str, locale: str, found: set[str]) -
     assert INTENTS.match(text, locale) == found
 
 
+@pytest.mark.parametrize("sign", ["\u0f71\u0f80", "ﷺ", "e\u0301", "\u1f82", "x"])
+def test_a_long_text_is_folded_as_far_as_a_phrase_can_reach(sign: str) -> None:
+    folded = fold(sign * 30_000)
+    assert len(folded) <= 1024
+    assert fold(folded) == folded
+    assert Intents({"yes": ["x"]}).match(sign * 30_000, "en") == set()
+
+
 def test_no_intents_match_nothing() -> None:
     assert Intents().match("yes", "en") == set()
     assert INTENTS.names == {"yes", "no", "menu", "first", "in_the"}

@@ -379,3 +379,16 @@ def test_the_place_of_what_is_not_written_is_that_around_it() -> None:
     assert source.place(("datamodel", "n", "default")).column == 13
     assert source.place(("datamodel", "m")) == source.place(("datamodel",))
     assert source.place(("datamodel", 3)) == source.place(("datamodel",))
+
+
+def test_two_escapes_make_one_character() -> None:
+    data, _ = read_yaml(r'{"\ud83d\udc4d": "a \ud83d\ude9a b"}', "f")
+    assert data == {"👍": "a 🚚 b"}
+
+
+def test_half_a_character_is_an_error_at_its_place() -> None:
+    with pytest.raises(FlowSyntaxError) as raised:
+        read_yaml('a: 1\nb: "\\ud83d\\ude9a and \\ude9a"', "f")
+    (problem,) = raised.value.problems
+    assert (problem.place.line, problem.place.column) == (2, 4)
+    assert problem.message == '"\\ude9a" is half of a character'

@@ -105,6 +105,14 @@ def test_search_gives_rows_for_a_list(shop: Desk) -> None:
     assert found[0]["price"] == Money(Decimal("340.00"), "INR")
 
 
+@pytest.mark.parametrize("command", ["catalog.match", "catalog.search"])
+def test_a_text_too_long_to_look_through_is_an_answer_to_the_flow(shop: Desk, command: str) -> None:
+    shop.run(command, {"text": "cement" + " " * 9_994})
+    with pytest.raises(Rejected, match="longer than 10,000 characters") as caught:
+        shop.run(command, {"text": "cement" + " " * 9_995})
+    assert caught.value.code == "too_long"
+
+
 def test_one_product_by_its_sku(shop: Desk) -> None:
     assert shop.run("catalog.get", {"sku": "cem"})["name"] == "Cement"
     with pytest.raises(Rejected, match='there is no product "NO"') as refused:

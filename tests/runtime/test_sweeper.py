@@ -3,6 +3,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from tests.runtime.conftest import MakeRuntime
 from tests.runtime.worlds import Runtime
@@ -51,6 +52,20 @@ def test_the_sweeper_finds_work_that_nobody_rang_for(build: MakeRuntime) -> None
     runtime.hear("say hello")
     assert channel.rung.wait(10)
     assert sweeper.stop()
+
+
+def test_a_row_that_cannot_be_read_keeps_no_other_conversation_waiting(
+    runtime: Runtime, channel: FakeChannel
+) -> None:
+    runtime.hear("say spoilt", phone="+910000000001")
+    with runtime.world.database.transaction() as session:
+        session.execute(text("UPDATE inbound SET payload = '{oops'"))
+        session.commit()
+    runtime.hear("say hello", phone="+910000000002")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="double quotes"):
+            runtime.sweep().drain()
+    assert [delivery.to for delivery in channel.sent] == ["+910000000002"]
 
 
 def test_stopping_finishes_the_work_in_hand_and_no_more(runtime: Runtime, channel: FakeChannel) -> None:

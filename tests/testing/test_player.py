@@ -12,7 +12,8 @@ from wabot.testing import Project
 from wabot.testing.coverage import Coverage, percent
 from wabot.testing.files import read_cases
 from wabot.testing.junit import junit
-from wabot.testing.player import Outcome, play
+from wabot.testing.outcome import Outcome
+from wabot.testing.player import play
 from wabot.testing.update import rewritten
 
 

@@ -130,7 +130,7 @@ def chat(
     ] = None,
     trace: Annotated[bool, typer.Option("--trace", help="Show what happens in each turn.")] = False,
     contact: Annotated[str, typer.Option(help="The phone number you write from.")] = "+919800000001",
-    name: Annotated[str, typer.Option(help="The name you write under.")] = "You",
+    name: Annotated[str, typer.Option(help="The name you write under.")] = "Asha",
     locale: Annotated[str | None, typer.Option(help="The language you write in.", show_default=False)] = None,
     database_url: Annotated[
         str | None,

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -44,7 +45,8 @@ def chosen(source: Path | None, database: str | None) -> Settings:
         folder = (project_of(source) or source.absolute().parent) / ".wabot"
         if database is None:
             folder.mkdir(exist_ok=True)
-        database = database or str(folder / f"{settings.flow}.db")
+        name = re.sub(r"[^\w-]", "_", settings.flow)
+        database = database or str(folder / f"{name}.db")
     elif source is not None and not (source / FILE).is_file():
         raise UsageError(f"{source} is no project and no flow", hint=f"a project has a {FILE}")
     else:

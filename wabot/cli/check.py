@@ -4,18 +4,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wabot.bootstrap import find_modules, load_settings
+from pydantic import SecretStr
+
+from wabot.bootstrap import build, find_modules, load_settings
 from wabot.cli.screen import counted, show, show_json, show_problems
 from wabot.core.module import bind
 from wabot.engine.check import CheckOptions, check
 from wabot.engine.loader import Source, load_flow
 from wabot.engine.problems import Place, Problem
 from wabot.engine.texts import Texts
-from wabot.errors import FlowError, UsageError
+from wabot.errors import ConfigurationError, FlowError, UsageError
 from wabot.settings import FILE, Settings
 from wabot.testing.files import looks_like_cases, read_cases
-from wabot.testing.places import SUFFIXES, display, project_of, with_neighbours
-from wabot.testing.projects import tests_of, text_folders
+from wabot.testing.places import SUFFIXES, display, project_of, read, with_neighbours
+from wabot.testing.projects import IN_MEMORY, tests_of, text_folders
 
 
 def run(paths: Sequence[Path], *, strict: bool, as_json: bool) -> None:
@@ -71,24 +73,55 @@ class Report:
             self._directory(path)
 
     def _file(self, file: Path) -> None:
-        if _is_test(file):
-            self._tests([file])
-            return
         folder = project_of(file)
-        settings = load_settings(folder) if folder else loose_settings([file])
-        beside = [other for other in settings.flow_files if other.resolve() != file.resolve()]
-        self._flows([file], settings, beside)
+        if file.name == FILE:
+            self._project(load_settings(file.parent))
+        elif looks_like_cases(file):
+            self._tests([file])
+        elif folder and file.resolve().parent in [
+            d.resolve() for d in load_settings(folder).text_directories
+        ]:
+            self._texts(file, load_settings(folder))
+        else:
+            self._within([file], load_settings(folder) if folder else loose_settings([file]))
+
+    def _within(self, files: Sequence[Path], settings: Settings) -> None:
+        """These flows alone, among the others of the settings."""
+        wanted = {file.resolve() for file in files}
+        self._flows(
+            files, settings, [other for other in settings.flow_files if other.resolve() not in wanted]
+        )
+
+    def _texts(self, file: Path, settings: Settings) -> None:
+        """What a project's flows and texts have against this file of texts."""
+        everything = Report()
+        everything._flows(settings.flow_files, settings)
+        self.files.add(file)
+        self.problems.update(found for found in everything.problems if found.place.file == display(file))
 
     def _project(self, settings: Settings) -> None:
         for folder in settings.text_directories:
             self.files.update(path for path in folder.glob("*") if path.suffix in SUFFIXES)
+        self.files.add(settings.path(Path(FILE)))
         self._flows(settings.flow_files, settings)
+        if not any(problem.severity == "error" for problem in self.problems):
+            self._start(settings)
         self._tests(tests_of(settings))
 
+    def _start(self, settings: Settings) -> None:
+        """Put the app together, on a database in memory: what its settings and modules refuse shows now."""
+        try:
+            build(settings.model_copy(update={"database": SecretStr(IN_MEMORY)})).bind().close()
+        except FlowError as error:
+            self.problems.update(error.problems)
+        except ConfigurationError as error:
+            place = Place(display(settings.path(Path(FILE))))
+            self.problems.add(Problem(place, "settings", error.message, error.hint or ""))
+
     def _directory(self, folder: Path) -> None:
-        """A directory that is no project: its flows together, and the projects below it."""
+        """A directory that is no project: its flows and tests, and the projects below it."""
         files = [path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES and path.is_file()]
-        tests = [path for path in files if _is_test(path)]
+        tests = [path for path in files if looks_like_cases(path)]
         flows = [path for path in files if path not in tests]
         projects = sorted(file.parent for file in folder.glob(f"*/{FILE}"))
         if not files and not projects:
@@ -97,7 +130,8 @@ class Report:
             self._project(load_settings(project))
         self._tests(tests)
         if flows:
-            self._flows(flows, loose_settings(flows))
+            above = project_of(folder)
+            self._within(flows, load_settings(above) if above else loose_settings(flows))
 
     def _flows(self, files: Sequence[Path], settings: Settings, beside: Sequence[Path] = ()) -> None:
         """Check these flows; `beside` are there to be named by them, and not themselves looked at."""
@@ -123,11 +157,9 @@ class Report:
         for file in files:
             self.files.add(file)
             try:
-                read_cases(display(file), file.read_text(encoding="utf-8"))
+                read_cases(display(file), read(file))
             except FlowError as error:
                 self.problems.update(error.problems)
-            except UnicodeDecodeError:
-                self.problems.add(_not_utf8(file))
 
 
 def loose_settings(files: Sequence[Path]) -> Settings:
@@ -143,21 +175,7 @@ def _read(files: Iterable[Path]) -> tuple[list[Source], list[Problem]]:
     problems: list[Problem] = []
     for file in files:
         try:
-            sources.append(load_flow(file.read_text(encoding="utf-8"), display(file)))
+            sources.append(load_flow(read(file), display(file)))
         except FlowError as error:
             problems += error.problems
-        except UnicodeDecodeError:
-            problems.append(_not_utf8(file))
     return sources, problems
-
-
-def _not_utf8(file: Path) -> Problem:
-    return Problem(Place(display(file)), "not-utf-8", "the file isn't UTF-8", "save it as UTF-8")
-
-
-def _is_test(file: Path) -> bool:
-    """Whether a file holds conversations, and no flow."""
-    try:
-        return looks_like_cases(file.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        return False

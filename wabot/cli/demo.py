@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 from pydantic import SecretStr
@@ -35,7 +35,7 @@ def run(database: Path | None, *, fresh: bool, script: bool) -> None:
     with TemporaryDirectory() as home, contextlib.ExitStack() as stack:
         shop = Path(home) / "shop"
         create(shop)
-        file = (database or _kept("demo.db" if at_terminal else "demo-script.db", Path(home))).absolute()
+        file = (database or _kept("demo.db" if at_terminal else "demo-script.db")).absolute()
         if fresh or not at_terminal:
             _remove(file)
         settings = load_settings(shop, environment={}).model_copy(
@@ -121,16 +121,15 @@ class Found:
         return self.tables.get(name, [])
 
 
-def _kept(name: str, otherwise: Path) -> Path:
-    """A file in the user's own state directory, or elsewhere where that can't be written."""
-    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    folder = Path(home) / "wabot"
+def _kept(name: str) -> Path:
+    """A file in the user's own state directory, or the one for temporary files where there is none."""
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
     try:
+        folder = Path(state).expanduser() / "wabot"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".writable").touch()
-    except OSError:
-        return otherwise / name
-    return folder / name
+    except (OSError, RuntimeError):
+        return Path(gettempdir()) / f"wabot-{name}"
+    return folder / name if os.access(folder, os.W_OK) else Path(gettempdir()) / f"wabot-{name}"
 
 
 def _remove(file: Path) -> None:

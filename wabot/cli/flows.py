@@ -8,7 +8,7 @@ from wabot.engine.loader import Source, load_flow
 from wabot.engine.texts import Texts
 from wabot.errors import FlowError
 from wabot.settings import load_settings
-from wabot.testing.places import display, project_of, with_neighbours
+from wabot.testing.places import display, project_of, read, with_neighbours
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Flows:
     @classmethod
     def of(cls, file: Path) -> "Flows":
         """Raises FlowError where the flow itself can't be used; a neighbour that can't is left out."""
-        source = load_flow(file.read_text(encoding="utf-8"), display(file))
+        source = load_flow(read(file), display(file))
         sources, folders, default = [source], text_folders(file), "en"
         project = project_of(file)
         if project is not None:
@@ -50,7 +50,7 @@ def neighbours(files: list[Path], file: Path) -> list[Source]:
     for other in files:
         if other.resolve() != file.resolve():
             try:
-                found.append(load_flow(other.read_text(encoding="utf-8"), display(other)))
-            except (FlowError, UnicodeDecodeError):
+                found.append(load_flow(read(other), display(other)))
+            except FlowError:
                 continue
     return found

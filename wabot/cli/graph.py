@@ -7,7 +7,7 @@ from wabot.adapters.graphviz import svg
 from wabot.engine import graph
 from wabot.engine.loader import Source, load_flow
 from wabot.errors import UsageError
-from wabot.testing.places import display
+from wabot.testing.places import display, read
 
 FORMATS = ("mermaid", "dot", "svg")
 _BY_SUFFIX = {".dot": "dot", ".gv": "dot", ".svg": "svg", ".mmd": "mermaid", ".md": "mermaid"}
@@ -17,7 +17,7 @@ def run(flow: Path, format: str | None, output: Path | None, state: Path | None)
     format = format or _BY_SUFFIX.get(output.suffix if output else "", "mermaid")
     if format not in FORMATS:
         raise UsageError(f'"{format}" is no format', hint=f"one of {', '.join(FORMATS)}")
-    source = load_flow(flow.read_text(encoding="utf-8"), display(flow))
+    source = load_flow(read(flow), display(flow))
     drawn = draw(source, format, active_states(source, state) if state else [])
     if output:
         output.write_bytes(drawn)

@@ -1,6 +1,7 @@
 """What the chat shows: bubbles, the state, what could happen now, and traces."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -65,7 +66,8 @@ def state(talk: "Talk") -> Iterator["RenderableType"]:
     for name, value in frames[-1].variables.items():
         yield _line(name, compact(value))
     for timer in talk.app.timers(view.id):
-        yield _line("timer", f"{timer.name} in {format_duration(timer.due_at - talk.clock.now())}")
+        left = timedelta(seconds=int((timer.due_at - talk.clock.now()).total_seconds()))
+        yield _line("timer", f"{timer.name} in {format_duration(left)}")
     for effect in talk.app.effects(view.id, pending=True):
         yield _line("invoke", f"{effect.name} ({effect.kind})")
 

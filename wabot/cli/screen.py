@@ -101,10 +101,18 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 
 def compact(value: Any) -> str:
-    """`value` on one line, as JSON, for tables and traces."""
-    from wabot.core.json import to_plain
+    """`value` on one line, for tables and traces: as JSON, money, decimals and times as people write them."""
+    return json.dumps(value, ensure_ascii=False, default=_as_text)
 
-    return json.dumps(to_plain(value), ensure_ascii=False)
+
+def _as_text(value: Any) -> Any:
+    from pydantic import BaseModel
+
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, BaseModel):
+        return {name: getattr(value, name) for name in type(value).model_fields}
+    return str(value)
 
 
 def table(

@@ -31,6 +31,9 @@ from wabot.testing.stage import Recorder
 SENDER = "wabot"
 """Our own address at the terminal."""
 
+_ALONE = {"lease": timedelta(milliseconds=500), "grace": timedelta(0)}
+"""Nobody else writes to this terminal: what a killed chat left unsaid is said at once, not minutes later."""
+
 
 class Talk:
     """A contact's conversation on the project's own database. `show` gets each message of the bot."""
@@ -48,6 +51,7 @@ class Talk:
         self.clock, self._ids = MovableClock(), RandomIds()
         self.recorder = Recorder()
         channel = ConsoleChannel(show, Capabilities(buttons=buttons, lists=buttons))
+        settings = settings.model_copy(update={"runtime": settings.runtime.model_copy(update=_ALONE)})
         self.app: App = build(settings, channel=channel, clock=self.clock, buckets=NoBuckets(), outside=False)
         self.app.use(self.recorder)
         self.app.bind()

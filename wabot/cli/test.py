@@ -13,8 +13,9 @@ from wabot.errors import FlowError, UsageError
 from wabot.testing.coverage import Coverage, percent
 from wabot.testing.files import Case, looks_like_cases, read_cases
 from wabot.testing.junit import junit
-from wabot.testing.places import SUFFIXES, display, project_of
-from wabot.testing.player import Outcome, play
+from wabot.testing.outcome import Outcome
+from wabot.testing.places import SUFFIXES, display, project_of, read
+from wabot.testing.player import play
 from wabot.testing.projects import Project, tests_of
 from wabot.testing.update import rewritten
 
@@ -85,9 +86,7 @@ def _play(paths: Sequence[Path], options: Options, stack: ExitStack) -> Run:
                 f"{display(file)} is in no project", hint="put a wabot.toml above it: wabot new makes one"
             )
         try:
-            cases = [
-                case for case in read_cases(display(file), file.read_text("utf-8")) if _wanted(case, options)
-            ]
+            cases = [case for case in read_cases(display(file), read(file)) if _wanted(case, options)]
         except FlowError as error:
             done.problems += error.problems
             continue
@@ -134,8 +133,8 @@ def find(paths: Sequence[Path]) -> Iterator[Path]:
         elif (path / "wabot.toml").is_file():
             yield from tests_of(Project.open(path).settings)
         else:
-            files = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES)
-            yield from (file for file in files if looks_like_cases(file.read_text("utf-8")))
+            files = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+            yield from (file for file in files if looks_like_cases(file))
 
 
 def _here() -> Path:

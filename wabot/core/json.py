@@ -80,15 +80,22 @@ def _typed(key: str, inner: Any) -> Any:
                 return {name: from_plain(item) for name, item in inner.items()}
             case "$money":
                 amount, currency = inner
-                return Money(Decimal(amount), str(currency))
+                return Money(_finite(amount), str(currency))
             case "$decimal":
-                return Decimal(inner)
+                return _finite(inner)
             case "$datetime":
                 return datetime.fromisoformat(inner)
             case _:
                 return date.fromisoformat(inner)
     except (AttributeError, TypeError, ValueError, InvalidOperation) as error:
         raise ValueError(f"{str(inner)[:60]!r} is no {key}") from error
+
+
+def _finite(text: str) -> Decimal:
+    number = Decimal(text)
+    if not number.is_finite():
+        raise ValueError(f"{text} is no finite number")
+    return number
 
 
 def dumps(value: Any) -> str:

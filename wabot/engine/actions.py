@@ -63,7 +63,7 @@ def _say(at: Actions, model: doc.SayAction, path: Path) -> Built:
     message = compile_message(model.say, at.compiler, at.spot, (*path, "say"))
 
     def run(play: "Play") -> None:
-        play.run.say(play, message, play.speaker.path)
+        play.run.voice.say(play, message, play.speaker.path)
 
     return "say", run
 
@@ -84,7 +84,9 @@ def _assign(at: Actions, model: doc.AssignAction, path: Path) -> Built:
 
     def run(play: "Play") -> None:
         for location, formula in parts:
-            play.assign(location, play.run.measured(play, formula(play)), where)
+            value = formula(play)
+            play.run.budget.text(play, value)
+            play.assign(location, value, where)
 
     return f"assign {', '.join(location for location, _ in parts)}", run
 
@@ -119,7 +121,7 @@ def _send(at: Actions, model: doc.SendAction, path: Path) -> Built:
         data = payload(play)
         after = delay(play)
         if after:
-            play.run.start_send(play, event, data, after, send_id)
+            play.run.outside.send_later(play.frame, event, data, after, send_id)
         else:
             play.run.deliver(play, event, data, body.target or "", send_id, at.spot, where)
         play.sending = None
@@ -210,7 +212,7 @@ def _cancel(at: Actions, model: doc.CancelAction, path: Path) -> Built:
     send_id = _literal_or(at, body.sendid, body.sendidexpr, (*path, "cancel", "sendidexpr"))
 
     def run(play: "Play") -> None:
-        play.run.cancel_sends(play, str(send_id(play)))
+        play.run.outside.cancel_sends(play.frame, str(send_id(play)))
 
     return f"cancel {body.sendid or body.sendidexpr}", run
 
@@ -253,7 +255,7 @@ def _if(at: Actions, model: doc.IfAction, path: Path) -> Built:
 
 def _each(play: "Play", actions: tuple[Action, ...]) -> None:
     for action in actions:
-        play.run.count_action(play)
+        play.run.budget.spend(play, "actions")
         play.run.note("action", play, action.path, action.text)
         action.run(play)
 
@@ -267,11 +269,11 @@ def _foreach(at: Actions, model: doc.ForeachAction, path: Path) -> Built:
         items = array(play)
         if not isinstance(items, list | tuple):
             raise ExpressionError(f"{where}: foreach goes through a list, not {type(items).__name__}")
-        with play.loop(body.item, body.index) as step:
-            for index, item in enumerate(items):
-                play.run.count_action(play)
-                step(item, index, where)
-                _each(play, actions)
+        step = play.loop(body.item, body.index, where)
+        for index, item in enumerate(items):
+            play.run.budget.spend(play, "actions")
+            step(item, index)
+            _each(play, actions)
 
     return f"foreach {body.item} in {body.array}", run
 

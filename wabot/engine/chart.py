@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from wabot.engine.machine import Bench, Holder
 
 
+TIMER = "timer."
+"""Begins the chart's events for the `after` of a state; those of authors begin with `e.`."""
+
+
+QUESTIONS = frozenset({"e.answered", "e.invalid", "e.exhausted"})
+"""Descriptors for what became of a question, whichever state asked."""
+
+
 @dataclass(slots=True, eq=False)
 class Spot:
     """A state of the chart, or the hidden root around them all.
@@ -89,7 +97,7 @@ class Edge:
     """A transition. `path` is its place in the document.
 
     `kind` is `usual` for one that an event or the configuration takes; the machine runs the others'
-    actions (`initial`, `history`) without asking.
+    actions (`initial`, `history`) without asking. `text` is its targets' paths.
     """
 
     spot: Spot
@@ -105,20 +113,27 @@ class Edge:
     on_actions: "tuple[Action, ...]" = ()
     after_actions: "tuple[Action, ...]" = ()
     speaker: Spot | None = None
+    text: str = ""
     eventless: bool = field(init=False)
     guarded: bool = field(init=False)
+    any_question: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.eventless = not self.descriptors
         hears = any(d in ("*", "e.message") or d.startswith("e.message.") for d in self.descriptors)
+        self.any_question = any(d in QUESTIONS for d in self.descriptors)
+        hears = hears or self.any_question
         # The root's transitions stop when the flow has ended.
         self.guarded = bool(self.cond or self.unless or self.intent or hears or self.spot.parent is None)
 
     def matches(self, event: str) -> bool:
         """Whether a descriptor is the event's name or its beginning up to a dot; the eventless
-        transitions match the empty string."""
+        transitions match the empty string. A state's timer is its own transition's alone, whatever
+        `*` there is."""
         if not event:
             return self.eventless
+        if event.startswith(TIMER):
+            return event in self.descriptors
         return any(word == "*" or f"{event}.".startswith(f"{word}.") for word in self.descriptors)
 
     def guard(self, model: "Holder", trigger: TriggerData) -> bool:

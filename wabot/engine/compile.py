@@ -148,6 +148,7 @@ class _Work:
             on_actions=at.block(model.on, (*path, "on")),
             after_actions=at.block(model.after, (*path, "after")),
             speaker=first or spot,
+            text=" ".join(node.path for node in targets),
         )
 
     def _targets(self, source: Node, written: str | None, path: Path) -> list[Node]:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from wabot.core.messages import Inbound
+from wabot.engine.effects import Log
 from wabot.engine.hearing import Hearing
 from wabot.engine.library import Library
-from wabot.engine.occurrence import Occurrence
 from wabot.engine.run import Run
 from wabot.engine.state import State, copied
 from wabot.engine.step import Context, Event, Limits, Step
@@ -70,8 +70,11 @@ class Engine:
         play_, done = run.find_invoke(event.key)
         if play_ is None or done is None:
             return False
-        occurrence = run.returned(play_, done, event.data, failed=event.name.startswith("error."))
+        failed = event.name.startswith("error.")
+        occurrence = run.returned(play_, done, event.data, failed=failed)
         run.drain()
+        if failed and not occurrence.taken:
+            run.effects.append(Log(occurrence.name, event.data))
         return occurrence.taken
 
     def configuration(self, state: State) -> list[str]:
@@ -80,6 +83,3 @@ class Engine:
         frame = state.frames[-1]
         chart = self.library.chart(frame.flow, frame.version)
         return [chart.spot(path).name for path in frame.configuration]
-
-
-__all__ = ["Engine", "Occurrence"]

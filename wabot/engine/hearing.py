@@ -7,11 +7,12 @@ from wabot.engine.answers import Answer, Invalid, choose
 from wabot.engine.asking import as_typed
 from wabot.engine.chart import Spot, state_event
 from wabot.engine.invoking import AGENT
-from wabot.engine.occurrence import Occurrence
+from wabot.engine.occurrence import Hears, Occurrence
 from wabot.engine.payload import Tap, decode
 from wabot.engine.play import Play
-from wabot.engine.run import Open, Run
+from wabot.engine.run import Run
 from wabot.engine.state import Sent
+from wabot.engine.voice import Open
 
 TAPS = (Kind.BUTTON, Kind.LIST)
 
@@ -44,11 +45,7 @@ class Hearing:
             return True
         if self.message.kind is Kind.REACTION:
             return False
-        for play in flows:
-            question = self.run.open_question(play)
-            if question is not None:
-                return self._misunderstood(play, question)
-        return self._unhandled()
+        return self._not_taken()
 
     def _tapped(self, tap: Tap) -> bool:
         kind = str(self.message.kind)
@@ -60,18 +57,18 @@ class Hearing:
                     return self._chosen(play, key, sent, tap.option)
         if self.run.offer(f"stale.{kind}.{tap.option}"):
             return True
-        self.run.put_text("wabot.stale")
-        self.run.ask_again()
+        self.run.voice.put_text("wabot.stale")
+        self.run.voice.ask_again()
         return False
 
     def _chosen(self, play: Play, key: str, sent: Sent, option: str) -> bool:
         """An option that is showing was tapped."""
         if not sent.ask:
             event = f"message.{sent.kind}.{option}"
-            return self.run.offer(event, below=play) or self._not_taken(play)
+            return self.run.offer(event, below=play) or self._not_taken()
         spot = play.chart.spot(key)
         if spot.question is None:
-            return self._not_taken(play)
+            return self._not_taken()
         asked = Open(spot, spot.question, sent)
         if spot.question.choosing:
             return self._answered(play, asked, option)
@@ -80,25 +77,25 @@ class Hearing:
             return self._answered(play, asked, answer.value)
         return self._misunderstood(play, asked)
 
-    def _not_taken(self, play: Play) -> bool:
-        question = self.run.open_question(play)
-        return self._misunderstood(play, question) if question else self._unhandled()
+    def _not_taken(self) -> bool:
+        for play in reversed(self.run.plays):
+            question = self.run.voice.question(play)
+            if question is not None:
+                return self._misunderstood(play, question)
+        return self._unhandled()
 
     def _offered(self, play: Play, below: list[Play]) -> bool:
-        asked = self.run.open_question(play)
+        asked = self.run.voice.question(play)
         if asked is None:
             return self._dispatched(play)
         if asked.question.choosing and asked.sent.options:
             option = choose(asked.sent.options, self._said(), self._intents(play))
             if option is not None:
                 return self._answered(play, asked, option)
-        if self._heard(
-            play, Occurrence(self.name, f"e.{self.name}", self._data(), hearing="asking", asking=asked.spot)
-        ):
+        if self._heard(play, self.name, "asking", asked.spot):
             return True
-        for lower in below:
-            if self._heard(lower, Occurrence(self.name, f"e.{self.name}", self._data(), hearing="intents")):
-                return True
+        if any(self._heard(lower, self.name, "intents") for lower in below):
+            return True
         answer = self._read(play, asked, self.message)
         if isinstance(answer, Answer):
             return self._answered(play, asked, answer.value)
@@ -114,11 +111,27 @@ class Hearing:
         if shown is not None:
             option = choose(shown.options, self._said())
             event = f"message.{shown.kind}.{option}"
-            if option is not None and self._heard(play, Occurrence(event, f"e.{event}", self._data())):
+            if option is not None and self._heard(play, event, tentative=True):
                 return True
-        return self._heard(play, Occurrence(self.name, f"e.{self.name}", self._data()))
+        return self._heard(play, self.name)
 
-    def _heard(self, play: Play, occurrence: Occurrence) -> bool:
+    def _heard(
+        self,
+        play: Play,
+        name: str,
+        hearing: Hears = "all",
+        asking: Spot | None = None,
+        *,
+        tentative: bool = False,
+    ) -> bool:
+        occurrence = Occurrence(
+            name,
+            f"e.{name}",
+            self._data(),
+            hearing=hearing,
+            asking=asking,
+            tentative=tentative or hearing != "all",
+        )
         return self.run.dispatch(play, occurrence)
 
     def _read(self, play: Play, asked: Open, message: Inbound) -> Answer | Invalid:
@@ -129,8 +142,10 @@ class Hearing:
     def _answered(self, play: Play, asked: Open, value: object) -> bool:
         asked.sent.attempts = 0
         self.run.note("answer", play, asked.question.path, "answered", value)
-        if asked.question.model.into:
-            play.assign(asked.question.model.into, value, asked.question.where)
+        into = asked.question.model.into
+        if into and not self.run.store(play, into, value, asked.question.where):
+            self.run.drain()
+            return True
         for other in self.run.plays:
             other.scope["answer"] = value
         self.run.scope["answer"] = value
@@ -156,14 +171,14 @@ class Hearing:
             return True
         asked.sent.attempts += 1
         if asked.sent.attempts < asked.question.model.attempts:
-            self.run.put(play, asked.question.again(play, asked.sent, invalid), asked.spot.path)
+            self.run.voice.put(play, asked.question.again(play, asked.sent, invalid), asked.spot.path)
             return True
         return self.run.dispatch(play, _of_state("exhausted", asked.spot, data)) or self._unhandled()
 
     def _unhandled(self) -> bool:
         if self.run.offer("unhandled", self._data()):
             return True
-        self.run.put_text("wabot.unhandled")
+        self.run.voice.put_text("wabot.unhandled")
         return False
 
     def _said(self) -> str:
@@ -177,4 +192,4 @@ class Hearing:
 
 
 def _of_state(event: str, spot: Spot, data: object) -> Occurrence:
-    return Occurrence(f"{event}.{spot.path}", state_event(event, spot), data, "internal")
+    return Occurrence(f"{event}.{spot.path}", state_event(event, spot), data, "internal", asked=spot)

@@ -17,6 +17,8 @@ _KEPT_CLASSES = frozenset({0, 8, 9})
 _DECIMAL_POINT = re.compile(r"(?<=\d)[.](?=\d)")
 _MOST_ROUNDS = 4
 _LONGEST_KEPT = 64
+_LONGEST = 1024
+"""No phrase is as long. Putting a run of marks into order takes the square of its length."""
 
 
 def fold(text: str) -> str:
@@ -24,8 +26,10 @@ def fold(text: str) -> str:
 
     Case, accents and punctuation go, and emoji beside words. Vowel signs stay, for they are letters;
     of the Indian scripts only the nasal marks and the nukta go, which people leave out: `हाँ`, `हां`
-    and `हा` are the same, `ही` is another word. A number keeps its decimal point.
+    and `हा` are the same, `ही` is another word. A number keeps its decimal point. Of a long text only
+    the first 1,024 signs count.
     """
+    text = text[:_LONGEST]
     return _folded(text) if len(text) <= _LONGEST_KEPT else _until_stable(text)
 
 
@@ -46,7 +50,7 @@ def _until_stable(text: str) -> str:
 def _fold(text: str) -> str:
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     marked = _DECIMAL_POINT.sub("\0", plain)
-    signs = [_sign(sign) for sign in marked]
+    signs = [_sign(sign) for sign in marked[:_LONGEST]]
     if any(sign.isalnum() for sign in signs):
         signs = [" " if sign and unicodedata.category(sign[0]) == "So" else sign for sign in signs]
     return unicodedata.normalize("NFC", " ".join("".join(signs).replace("\0", ".").split()))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from wabot.core.durations import parse_duration
 from wabot.engine import document as doc
 from wabot.engine.actions import Actions, named_values
+from wabot.engine.chart import TIMER
 from wabot.engine.formula import Formula
 from wabot.engine.problems import Path
 from wabot.errors import ExpressionError
@@ -107,7 +108,7 @@ def _target(at: Actions, model: doc.Invoke, path: Path, inline: str) -> Formula:
 
 def timers(model: doc.StateNode, spot_id: str) -> tuple[Timer, ...]:
     return tuple(
-        Timer(written, parse_duration(written), f"e.timer.{spot_id}.{index}")
+        Timer(written, parse_duration(written), f"{TIMER}{spot_id}.{index}")
         for index, written in enumerate(model.after)
     )
 

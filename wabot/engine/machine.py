@@ -30,6 +30,7 @@ Definition = dict[str, Any]
 Hook = Callable[["Holder", TriggerData], Any]
 
 MOST_CANDIDATES = 10_000
+MOST_EVENTS = 256
 
 IDLE_MACHINES = 8
 """Warm machines kept per chart; more threads than that make machines of their own."""
@@ -42,6 +43,9 @@ class Holder:
 
     def __init__(self) -> None:
         self.state: Any = None
+        # Bound, and waiting for its event: until that is taken, eventless transitions rest, whatever
+        # the time or the new message make of their guards.
+        self.waiting = False
 
 
 class Callbacks:
@@ -77,12 +81,15 @@ class DocumentOrderEngine(SyncEngine):
         """Not as the instance is made: a conversation is bound, or started, later."""
 
     def select_eventless_transitions(self, trigger_data: TriggerData) -> OrderedSet[Transition]:
-        if not self.sm.plan.eventless:
+        if self.sm.model.waiting or not self.sm.plan.eventless:
             return OrderedSet()
         return self._select("", trigger_data)
 
     def select_transitions(self, trigger_data: TriggerData) -> OrderedSet[Transition]:
-        return self._select(str(trigger_data.event), trigger_data)
+        selected = self._select(str(trigger_data.event), trigger_data)
+        occurrence = trigger_data.kwargs.get("occurrence")
+        self.sm.model.waiting = bool(occurrence and occurrence.tentative and not selected)
+        return selected
 
     def _select(self, event: str, trigger: TriggerData) -> OrderedSet[Transition]:
         plan, holder = self.sm.plan, self.sm.model
@@ -93,6 +100,36 @@ class DocumentOrderEngine(SyncEngine):
                     selected.add(transition)
                     break
         return self._filter_conflicting_transitions(selected) if len(selected) > 1 else selected
+
+    def get_transition_domain(self, transition: Transition) -> PlainState | None:
+        """A history state counts as one of its parent's children, whatever it remembers.
+
+        So all that is entered again through it was left before; the original, as SCXML's algorithm,
+        may enter a state that stayed active.
+        """
+        domain = super().get_transition_domain(transition)
+        parents = [state.parent for state in transition.targets if state.is_history]
+        if domain is not None and any(parent and domain.is_descendant(parent) for parent in parents):
+            return self.find_lcca([transition.source, *transition.targets])
+        return domain
+
+    def _prepare_exit_states(
+        self, enabled_transitions: list[Transition]
+    ) -> tuple[list[Any], OrderedSet[PlainState]]:
+        """What deep history states remember are atomic states, in this turn as in the stored state."""
+        ordered, left = super()._prepare_exit_states(enabled_transitions)
+        for state in left:
+            for history in state.history:
+                if history.type.is_deep:
+                    remembered = self.sm.history_values[history.id]
+                    self.sm.history_values[history.id] = [s for s in remembered if not s.states]
+        return ordered, left
+
+    def _initial_transitions(self, trigger_data: TriggerData) -> list[Transition]:
+        """The same at every start, so made once."""
+        if not self.sm.plan.initial:
+            self.sm.plan.initial = super()._initial_transitions(trigger_data)  # type: ignore[no-untyped-call]
+        return self.sm.plan.initial  # type: ignore[no-any-return]
 
     def _get_args_kwargs(
         self, transition: Transition, trigger_data: TriggerData, target: Any = None, source: Any = None
@@ -109,6 +146,7 @@ class Plan:
         self._transitions: dict[Spot, list[tuple[Edge, Transition]]] = {}
         self._candidates: dict[tuple[Spot, str], list[tuple[Edge, Transition]]] = {}
         self.eventless = False
+        self.initial: list[Transition] = []
         self.table: dict[str, tuple[Hook, ...]] = {}
 
     def fill(self, kind: type[StateChart[Any]]) -> None:
@@ -156,12 +194,13 @@ class Plan:
 class Machine:
     """One warm machine, bound to at most one conversation at a time. Not safe between threads."""
 
-    __slots__ = ("_chart", "_inner", "holder", "states")
+    __slots__ = ("_events", "_inner", "holder", "states")
 
     def __init__(self, kind: type[StateChart[Any]]) -> None:
         self.holder = Holder()
         self._inner = kind(model=self.holder)
         self.states: Mapping[str, Any] = kind.states_map
+        self._events: dict[str, BoundEvent] = {}
 
     @property
     def active(self) -> OrderedSet[str]:
@@ -183,15 +222,24 @@ class Machine:
     def start(self, play: "Play") -> None:
         """Enter the initial states and run to completion."""
         self.holder.play = play
+        self.holder.waiting = False
         self._inner.history_values = {}
         self._inner.current_state_value = None
         self._inner.activate_initial_state()
 
     def send(self, occurrence: Occurrence) -> None:
         """Run this event to completion, with all that it raises."""
+        self.holder.waiting = True
+        self._event(occurrence.id)(occurrence=occurrence)
+
+    def _event(self, id: str) -> BoundEvent:
         # Not machine.send(): it looks the event's name up among the machine's attributes.
-        event = BoundEvent(occurrence.id, name=occurrence.id, _sm=self._inner)
-        event(occurrence=occurrence)
+        event = self._events.get(id)
+        if event is None:
+            event = BoundEvent(id, name=id, _sm=self._inner)
+            if len(self._events) < MOST_EVENTS:
+                self._events[id] = event
+        return event
 
     def raise_(self, occurrence: Occurrence) -> None:
         """Put an event on the internal queue; only from a callback."""

@@ -1,7 +1,6 @@
 """One flow of the stack while an event runs: what the machine's callbacks do."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from statemachine.event_data import TriggerData
@@ -14,7 +13,7 @@ from wabot.engine.occurrence import Occurrence
 from wabot.engine.problems import did_you_mean
 from wabot.engine.state import Frame
 from wabot.engine.variables import RESERVED, Misfit, coerce, placed
-from wabot.errors import BudgetExceeded, ExpressionError, Rejected, StateError
+from wabot.errors import ExpressionError, Rejected, StateError
 
 if TYPE_CHECKING:
     from wabot.engine.actions import Action
@@ -39,6 +38,7 @@ class Play:
         self.entered: dict[Spot, None] = {}
         self.left = False
         self.alive = True
+        self._closing = False
         self.ended = False
         self.result: Any = None
         self.sending: str | None = None
@@ -75,6 +75,10 @@ class Play:
         if self._machine is not None:
             self.chart.bench.give_back(self._machine)
             self._machine = None
+
+    def fall(self) -> None:
+        """Let the machine go, which stopped half-way."""
+        self._machine = None
 
     def _bind(self, machine: "Machine") -> None:
         spots = [self.chart.spot(path) for path in self.frame.configuration]
@@ -121,11 +125,14 @@ class Play:
         if self.ended:
             return
         self.run.note("event", self, (), occurrence.name, occurrence.data)
-        self.machine.send(occurrence)
+        machine = self.machine
+        self._turn_to(occurrence)
+        machine.send(occurrence)
 
     def raise_event(self, name: str, data: Any, spot: Spot) -> Occurrence:
         occurrence = Occurrence(name, self.chart.event_id(name, spot), data, "internal")
-        self.machine.raise_(occurrence)
+        if not self._closing:
+            self.machine.raise_(occurrence)
         return occurrence
 
     def allows(self, edge: Edge, trigger: TriggerData) -> bool:
@@ -156,11 +163,11 @@ class Play:
             self._stepped = trigger
             self._armed.clear()
             self._followed.clear()
-            self.run.count_microstep(self)
-        if not edge.eventless and self.occurrence is not None:
+            self.run.budget.spend(self, "microsteps")
+        if self.occurrence is not None:
             self.occurrence.taken = True
         self._armed.add(edge)
-        self.run.note("transition", self, edge.path, " ".join(self._names(edge.targets)))
+        self.run.note("transition", self, edge.path, edge.text)
         if edge.before_actions:
             self.perform(edge.before_actions, edge.speaker or edge.spot, in_transition=True)
 
@@ -171,7 +178,7 @@ class Play:
             return
         self._followed.add(edge)
         if edge.kind != "usual":
-            self.run.note("transition", self, edge.path, " ".join(self._names(edge.targets)))
+            self.run.note("transition", self, edge.path, edge.text)
         self.perform(edge.on_actions, edge.speaker or edge.spot, in_transition=True)
 
     def enter(self, spot: Spot, trigger: TriggerData) -> None:
@@ -192,9 +199,7 @@ class Play:
             self.perform(spot.entering, spot)
 
     def _notice_regions(self, spot: Spot) -> None:
-        # Its region, and the parallel state around that one, at the top.
-        around = spot.parent.parent if spot.parent is not None else None
-        if around is not None and around.node.kind == "parallel" and around.parent is self.chart.root:
+        if self.chart.by_id[spot.lineage[1]].node.kind == "parallel":
             self._regions_final = True
 
     def exit(self, spot: Spot) -> None:
@@ -204,6 +209,19 @@ class Play:
         if spot.exiting:
             self.perform(spot.exiting, spot)
         self.run.leave(self, spot.path)
+
+    def wind_up(self) -> None:
+        """Run the `exit` actions of all that is active, as SCXML has it for a flow that is over.
+
+        What they raise reaches no one.
+        """
+        self._closing = True
+        if not any(spot.exiting for spot in self.chart.spots):
+            return
+        for spot in reversed(self.active_spots()):
+            if spot.exiting:
+                self.run.note("exit", self, spot.place, spot.path)
+                self.perform(spot.exiting, spot)
 
     def result_of(self, spot: Spot) -> Any:
         result = None
@@ -221,7 +239,7 @@ class Play:
         before, self.speaker = self.speaker, speaker
         try:
             for action in actions:
-                self.run.count_action(self)
+                self.run.budget.spend(self, "actions")
                 self.run.note("action", self, action.path, action.text)
                 action.run(self)
         except (ExpressionError, Rejected) as error:
@@ -268,7 +286,7 @@ class Play:
         """
         name, *path = location.split(".")
         variable = self.chart.document.datamodel.get(name)
-        if variable is None:
+        if variable is None and name not in self.frame.variables:
             known = did_you_mean(name, self.chart.document.datamodel)
             raise ExpressionError(
                 f'{where}: "{name}" isn\'t a variable of the flow',
@@ -276,33 +294,28 @@ class Play:
             )
         try:
             whole = placed(self.frame.variables.get(name), path, value)
-            self.set(name, coerce(variable.type, whole, self.run.context.currency))
+            kind = variable.type if variable is not None else "any"
+            self.set(name, coerce(kind, whole, self.run.context.currency))
         except Misfit as error:
             raise ExpressionError(f'{where}: "{location}": {error}') from None
 
-    @contextmanager
-    def loop(self, item: str, index: str | None) -> Iterator[Callable[[Any, int, str], None]]:
-        """Sets the variables of a `foreach`; those that aren't declared are gone after it."""
-        names = [name for name in (item, index) if name]
-        local = [name for name in names if name not in self.chart.document.datamodel]
-        hidden = {name: self.scope[name] for name in local if name in self.scope}
+    def loop(self, item: str, index: str | None, where: str) -> Callable[[Any, int], None]:
+        """Sets the variables of a `foreach`; those that aren't declared are declared by it, as in SCXML.
 
-        def step(value: Any, number: int, where: str) -> None:
-            for name in local:
+        Raises ExpressionError for a name that no variable can have.
+        """
+        names = [name for name in (item, index) if name]
+        for name in names:
+            if name not in self.chart.document.datamodel:
                 if not name.isidentifier() or name.startswith("_") or name in RESERVED:
                     raise ExpressionError(f'{where}: "{name}" can\'t be the name of a variable')
-            for name, part in zip(names, (value, number), strict=False):
-                if name in local:
-                    self.scope[name] = part
-                else:
-                    self.assign(name, part, where)
+                self.set(name, self.frame.variables.get(name))
 
-        try:
-            yield step
-        finally:
-            for name in local:
-                self.scope.pop(name, None)
-            self.scope.update(hidden)
+        def step(value: Any, number: int) -> None:
+            for name, part in zip(names, (value, number), strict=False):
+                self.assign(name, part, where)
+
+        return step
 
     def set(self, name: str, value: Any) -> None:
         self.frame.variables[name] = value
@@ -330,7 +343,7 @@ class Play:
                 self.frame.history[node.path] = [s.path for s in spots if s.atomic or not deep(node)]
         if self._regions_final:
             self._regions_final = False
-            self.ended = any(
+            self.ended = self.ended or any(
                 spot.node.kind == "parallel" and spot.id in self.machine.active and self._is_final(spot)
                 for spot in self.chart.root.children
             )
@@ -339,10 +352,6 @@ class Play:
         if spot.node.kind == "parallel":
             return all(self._is_final(child) for child in spot.children)
         return any(child.final and child.id in self.machine.active for child in spot.children)
-
-    def _names(self, ids: Iterable[str]) -> list[str]:
-        nodes = self.chart.tree.nodes
-        return [nodes[int(id[1:])].path for id in ids]
 
     def _focus(self, trigger: TriggerData) -> None:
         """Turn to the event that the machine now works on; an eventless step keeps the one before."""
@@ -353,19 +362,12 @@ class Play:
         occurrence = trigger.kwargs.get("occurrence")
         if occurrence is None:
             spot = self.chart.by_id[str(event).removeprefix("done.state.")]
-            occurrence = Occurrence(
-                f"done.state.{spot.name}", str(event), trigger.kwargs.get("result"), "internal"
-            )
+            # The machine gives a parallel state the data of whichever region finished last.
+            data = None if spot.node.kind == "parallel" else trigger.kwargs.get("result")
+            occurrence = Occurrence(f"done.state.{spot.name}", str(event), data, "internal")
         if occurrence is not self.occurrence:
-            self.occurrence = occurrence
-            data = occurrence.as_data()
-            self.scope["event"] = data
-            self.scope["_event"] = data
+            self._turn_to(occurrence)
 
-
-def over_budget(play: Play, what: str, limit: int) -> BudgetExceeded:
-    active = ", ".join(spot.path for spot in play.active_spots() if spot.atomic) or play.here.path
-    return BudgetExceeded(
-        f'the flow "{play.chart.flow}" went past {limit:,} {what} for one event, last in "{active}"',
-        hint="look for a loop of transitions or events that never waits",
-    )
+    def _turn_to(self, occurrence: Occurrence) -> None:
+        self.occurrence = occurrence
+        self.scope["event"] = self.scope["_event"] = occurrence.as_data()

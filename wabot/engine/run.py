@@ -2,36 +2,24 @@
 
 from collections import deque
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from wabot.core.messages import Inbound, Outbound
-from wabot.engine.asking import Question
+from wabot.core.messages import Inbound
+from wabot.engine.budget import Budget
 from wabot.engine.chart import Chart, Spot, in_document_order
-from wabot.engine.effects import CancelInvoke, CancelTimer, Effect, Log, Say, StartInvoke, StartTimer
+from wabot.engine.effects import Effect, Log, Say
 from wabot.engine.invoking import FLOW, Invocation, started
 from wabot.engine.occurrence import Occurrence
-from wabot.engine.play import Play, over_budget
+from wabot.engine.outside import Outside
+from wabot.engine.play import Play
 from wabot.engine.problems import Path
-from wabot.engine.saying import Message
-from wabot.engine.state import Frame, OpenInvoke, OpenTimer, Sent, State
+from wabot.engine.state import Frame, OpenInvoke, OpenTimer, State
 from wabot.engine.step import Context, Limits, Step, Trace
+from wabot.engine.voice import SAID, Voice
 from wabot.errors import ExpressionError
 
 if TYPE_CHECKING:
     from wabot.engine.library import Library
-
-
-class Open(NamedTuple):
-    """A question that waits for its answer."""
-
-    spot: Spot
-    question: Question
-    sent: Sent
-
-
-SAID = "/said"
-"""Ends the key of what a state showed outside its own question."""
 
 
 class Run:
@@ -41,7 +29,9 @@ class Run:
         self, library: "Library", limits: Limits, state: State, context: Context, message: Inbound | None
     ) -> None:
         self.library = library
-        self.limits = limits
+        self.budget = Budget(limits)
+        self.voice = Voice(self)
+        self.outside = Outside(self)
         self.state = state
         self.context = context
         self.message = message
@@ -62,23 +52,12 @@ class Run:
         }
         self.plays: list[Play] = []
         self._resumed = False
-        self._asked = False
         self._intents: dict[Chart, frozenset[str]] = {}
-        self._microsteps = 0
-        self._actions = 0
-        self._invokes = 0
-        self._messages = 0
-        self._rendered = 0
 
     def open(self) -> None:
         """Take up the flows of the state. Raises StateError where they don't fit their charts."""
         for frame in self.state.frames:
-            self._play(frame)
-
-    def _play(self, frame: Frame) -> Play:
-        play = Play(self, frame, self.library.chart(frame.flow, frame.version))
-        self.plays.append(play)
-        return play
+            self.plays.append(Play(self, frame, self.library.chart(frame.flow, frame.version)))
 
     def close(self) -> None:
         """Give the machines back; only after a run that ended well."""
@@ -87,9 +66,8 @@ class Run:
 
     def finish(self, *, handled: bool) -> Step:
         """The step; after a flow digressed to has ended, the open question is put again first."""
-        if self._resumed and not self._asked and self.state.status == "running":
-            self._resumed = False
-            self.ask_again()
+        if self._resumed and self.state.status == "running":
+            self.voice.ask_again(unless=self.voice.asked)
         self.close()
         return Step(self.state, self.effects, handled, self.trace or [])
 
@@ -103,18 +81,22 @@ class Run:
         after = next((after for after in spot.timers if after.written == timer.data), None)
         if after is None:
             return False
-        return self.dispatch(play, Occurrence(f"timer.{timer.id}", after.event))
+        name = f"timer.{timer.id}"
+        if self.dispatch(play, Occurrence(name, after.event, tentative=True)):
+            return True
+        # Its own guards block it: then it is an event like any other.
+        return self.dispatch(play, Occurrence(name, f"e.{name}"))
 
     def push(self, flow: str, data: Mapping[str, Any], caller: str, *, lenient: bool = False) -> Play:
         """Start a flow on top of the stack. Raises UnknownName for one that isn't there."""
-        if len(self.state.frames) >= self.limits.depth:
-            below = self.plays[-1]
-            raise over_budget(below, "flows on the stack", self.limits.depth)
+        if self.plays:
+            self.budget.stack(self.plays[-1], len(self.plays) + 1)
         chart = self.library.newest(flow)
         frame = Frame(chart.flow, chart.version, caller=caller)
-        self.state.frames.append(frame)
-        play = self._play(frame)
+        play = Play(self, frame, chart)
         play.declare(data, lenient=lenient)
+        self.state.frames.append(frame)
+        self.plays.append(play)
         play.start()
         self.after(play)
         return play
@@ -159,61 +141,89 @@ class Run:
                     self._try_to_begin(play, spot)
         digressions, play.digressions = play.digressions, []
         for flow, data in digressions:
-            self.count_invoke(play)
+            self.budget.spend(play, "invokes")
             self.push(flow, data, "")
 
     def _try_to_begin(self, play: Play, spot: Spot) -> None:
         try:
             self._begin(play, spot)
         except ExpressionError as error:
-            if not play.chart.catches("error.execution"):
-                raise
-            self.effects.append(Log("error.execution", error.message))
-            data = {"message": error.message}
-            occurrence = Occurrence("error.execution", "e.error.execution", data, "platform", error=error)
-            self.queue.append((play, occurrence))
+            self._fail(play, error)
+
+    def store(self, play: Play, location: str, value: Any, where: str) -> bool:
+        """Put an answer or a result into its variable; False where it doesn't fit and the flow is told so."""
+        try:
+            play.assign(location, value, where)
+        except ExpressionError as error:
+            self._fail(play, error)
+            return False
+        return True
+
+    def _fail(self, play: Play, error: ExpressionError) -> None:
+        """Queue the event of an error outside the machine; raises the error where the flow takes none."""
+        if not play.chart.catches("error.execution"):
+            raise error
+        self.effects.append(Log("error.execution", error.message))
+        data = {"message": error.message}
+        occurrence = Occurrence("error.execution", "e.error.execution", data, "platform", error=error)
+        self.queue.append((play, occurrence))
 
     def _begin(self, play: Play, spot: Spot) -> None:
         for timer in spot.timers:
             id = f"{spot.path}.{timer.written}"
-            self._start_timer(play, id, timer.delay, state=spot.path, data=timer.written)
+            self.outside.start_timer(play.frame, id, timer.delay, state=spot.path, data=timer.written)
         if spot.question is not None:
-            self.ask(play, spot, spot.question)
+            self.voice.ask(play, spot, spot.question)
         for invocation in spot.invocations:
             self._invoke(play, spot, invocation)
 
     def _invoke(self, play: Play, spot: Spot, invocation: Invocation) -> None:
-        self.count_invoke(play)
+        self.budget.spend(play, "invokes")
         arguments = started(play, invocation)
         target = invocation.target(play) if invocation.target else None
         if invocation.idlocation:
             play.assign(invocation.idlocation, invocation.id, invocation.where)
         key = f"{invocation.id}#{self.next_number()}"
-        play.frame.invokes.append(OpenInvoke(key, invocation.id, invocation.kind, spot.path))
+        invoke = OpenInvoke(key, invocation.id, invocation.kind, spot.path)
+        play.frame.invokes.append(invoke)
         if invocation.kind == FLOW:
-            self.push(str(target), arguments, key, lenient=invocation.lenient)
+            try:
+                self.push(str(target), arguments, key, lenient=invocation.lenient)
+            except ExpressionError:
+                self._abandon(play, invoke)
+                raise
         else:
-            self.effects.append(StartInvoke(invocation.id, key, invocation.kind, arguments))
+            self.outside.start_invoke(invoke, arguments)
+
+    def _abandon(self, play: Play, invoke: OpenInvoke) -> None:
+        """A called flow failed as it began: its caller goes on without it and all that it began."""
+        if invoke in play.frame.invokes:
+            play.frame.invokes.remove(invoke)
+        first = next((p for p in self.plays if p.frame.caller == invoke.key), None)
+        for other in self.plays[self.plays.index(first) :] if first else ():
+            for timer in list(other.frame.timers):
+                self.outside.cancel_timer(other.frame, timer)
+            for started_ in other.frame.invokes:
+                if started_.kind != FLOW:
+                    self.outside.cancel_invoke(started_)
+            other.fall()
+            self._remove(other)
 
     def _end(self, play: Play) -> None:
-        index = self.plays.index(play)
-        self._drop(self.plays[index + 1 :])
+        self._drop_digressions(play)
+        play.wind_up()
         self._stop(play)
-        if index == 0:
+        if play is self.plays[0]:
             self.state.status = "ended"
             play.frame.sent.clear()
             self.queue.clear()
             return
         self._remove(play)
-        below = self.plays[index - 1]
-        if not play.frame.caller:
+        owner, invoke = self.find_invoke(play.frame.caller)
+        if owner is None or invoke is None:
             self._resumed = True
-            return
-        owner, open_invoke = self.find_invoke(play.frame.caller)
-        if owner is None or open_invoke is None:
-            below.left = False
-            return
-        self.returned(owner, open_invoke, play.result)
+        else:
+            self.returned(owner, invoke, play.result)
 
     def returned(self, play: Play, done: OpenInvoke, data: Any, *, failed: bool = False) -> Occurrence:
         """An invoke has come back: store its result and queue its event."""
@@ -221,7 +231,7 @@ class Run:
         spot = play.chart.spot(done.state)
         invocation = next((i for i in spot.invocations if i.id == done.id), None)
         if invocation is not None and invocation.into and not failed:
-            play.assign(invocation.into, data, invocation.where)
+            self.store(play, invocation.into, data, invocation.where)
         name = f"{'error' if failed else 'done'}.invoke.{done.id}"
         occurrence = Occurrence(name, f"e.{name}", data, invoke_id=done.id)
         self.queue.append((play, occurrence))
@@ -241,29 +251,17 @@ class Run:
             frame.sent.pop(path, None)
             frame.sent.pop(path + SAID, None)
         for timer in [timer for timer in frame.timers if timer.state == path]:
-            self._cancel_timer(frame, timer)
+            self.outside.cancel_timer(frame, timer)
         for invoke in [invoke for invoke in frame.invokes if invoke.state == path]:
             self._cancel_invoke(play, invoke)
 
-    def _cancel_timer(self, frame: Frame, timer: OpenTimer) -> None:
-        frame.timers.remove(timer)
-        for effect in self.effects:
-            if isinstance(effect, StartTimer) and effect.key == timer.key:
-                self.effects.remove(effect)
-                return
-        self.effects.append(CancelTimer(timer.key))
-
     def _cancel_invoke(self, play: Play, invoke: OpenInvoke) -> None:
+        # First, so that nothing which its last actions send reaches the caller (SCXML 6.4.3).
         play.frame.invokes.remove(invoke)
         if invoke.kind == FLOW:
-            called = [other for other in self.plays if other.frame.caller == invoke.key]
-            self._drop(called)
-            return
-        for effect in self.effects:
-            if isinstance(effect, StartInvoke) and effect.key == invoke.key:
-                self.effects.remove(effect)
-                return
-        self.effects.append(CancelInvoke(invoke.key))
+            self._drop([other for other in self.plays if other.frame.caller == invoke.key])
+        else:
+            self.outside.cancel_invoke(invoke)
 
     def _drop(self, plays: list[Play]) -> None:
         """Take flows off the stack, with those that they called and those digressed to from them."""
@@ -271,6 +269,7 @@ class Run:
             if not play.alive:
                 continue
             self._drop_digressions(play)
+            play.wind_up()
             self._stop(play)
             self._remove(play)
 
@@ -285,7 +284,7 @@ class Run:
     def _stop(self, play: Play) -> None:
         """Cancel all that the flow has under way."""
         for timer in list(play.frame.timers):
-            self._cancel_timer(play.frame, timer)
+            self.outside.cancel_timer(play.frame, timer)
         for invoke in list(play.frame.invokes):
             self._cancel_invoke(play, invoke)
 
@@ -294,21 +293,6 @@ class Run:
         self.plays.remove(play)
         self.state.frames = [frame for frame in self.state.frames if frame is not play.frame]
         play.release()
-
-    def _start_timer(
-        self, play: Play, id: str, delay: timedelta, *, event: str = "", state: str = "", data: Any = None
-    ) -> None:
-        key = f"{id}#{self.next_number()}"
-        play.frame.timers.append(OpenTimer(key, id, event, state, data))
-        self.effects.append(StartTimer(id, key, delay))
-
-    def start_send(self, play: Play, event: str, data: Any, delay: timedelta, id: str | None) -> None:
-        """A delayed `send`: a timer that no state owns."""
-        self._start_timer(play, id or f"send.{self.next_number()}", delay, event=event, data=data)
-
-    def cancel_sends(self, play: Play, id: str) -> None:
-        for timer in [timer for timer in play.frame.timers if timer.id == id and not timer.state]:
-            self._cancel_timer(play.frame, timer)
 
     def deliver(
         self, play: Play, event: str, data: Any, target: str, send_id: str | None, spot: Spot, where: str
@@ -338,52 +322,6 @@ class Run:
         id = receiver.chart.event_id(event, receiver.chart.root)
         self.queue.append((receiver, Occurrence(event, id, data, invoke_id=invoke_id)))
 
-    def say(self, play: Play, message: Message, path: str) -> None:
-        number = self.next_number() if message.has_options else 0
-        outbound, kind, options = message.render(play, number)
-        if options:
-            play.frame.sent[path + SAID] = Sent(number, kind, options)
-        self.put(play, outbound, path)
-
-    def ask(self, play: Play, spot: Spot, question: Question, *, again: Sent | None = None) -> None:
-        """Put a state's question; `again` is its earlier showing, whose number it keeps."""
-        number = again.number if again else self.next_number()
-        outbound, kind, options = question.message.render(play, number)
-        attempts = again.attempts if again else 0
-        play.frame.sent[spot.path] = Sent(number, kind, options, ask=True, attempts=attempts)
-        self._asked = True
-        self.put(play, outbound, spot.path)
-
-    def open_question(self, play: Play) -> Open | None:
-        """The latest question of the flow that still waits."""
-        waiting = [(sent.number, path) for path, sent in play.frame.sent.items() if sent.ask]
-        if not waiting:
-            return None
-        path = max(waiting)[1]
-        spot = play.chart.spot(path)
-        return Open(spot, spot.question, play.frame.sent[path]) if spot.question else None
-
-    def ask_again(self) -> None:
-        """Put the open question once more."""
-        for play in reversed(self.plays):
-            asked = self.open_question(play)
-            if asked is not None:
-                self.ask(play, asked.spot, asked.question, again=asked.sent)
-                return
-
-    def put(self, play: Play, outbound: Outbound, path: str) -> None:
-        self._messages += 1
-        if self._messages > self.limits.messages:
-            raise over_budget(play, "messages", self.limits.messages)
-        self._count_rendered(play, outbound.text, outbound.header, outbound.footer)
-        self.effects.append(Say(outbound, play.frame.flow, path))
-
-    def put_text(self, key: str) -> None:
-        """One of wabot's own texts."""
-        play = self.plays[-1]
-        text = self.library.texts.render(key, play.scope, self.locale)
-        self.put(play, Outbound(text=text), "")
-
     def next_number(self) -> int:
         self.state.counter += 1
         return self.state.counter
@@ -410,32 +348,6 @@ class Run:
             found = frozenset(play.chart.intents.match(self.scope["message"]["text"], self.locale))
             self._intents[play.chart] = found
         return found
-
-    def count_microstep(self, play: Play) -> None:
-        self._microsteps += 1
-        if self._microsteps > self.limits.microsteps:
-            raise over_budget(play, "microsteps", self.limits.microsteps)
-
-    def count_action(self, play: Play) -> None:
-        self._actions += 1
-        if self._actions > self.limits.actions:
-            raise over_budget(play, "actions", self.limits.actions)
-
-    def count_invoke(self, play: Play) -> None:
-        self._invokes += 1
-        if self._invokes > self.limits.invokes:
-            raise over_budget(play, "invokes", self.limits.invokes)
-
-    def measured(self, play: Play, value: Any) -> Any:
-        """`value`, counted where it is rendered text."""
-        if isinstance(value, str):
-            self._count_rendered(play, value)
-        return value
-
-    def _count_rendered(self, play: Play, *texts: str) -> None:
-        self._rendered += sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
-        if self._rendered > self.limits.rendered_bytes:
-            raise over_budget(play, "bytes of text", self.limits.rendered_bytes)
 
     def note(self, kind: Any, play: Play, path: Path, text: str, value: Any = None) -> None:
         if self.trace is not None:

@@ -1,12 +1,14 @@
 """A conversation between two events: complete, small, and JSON."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from wabot.core.json import from_plain, to_plain
 from wabot.errors import StateError
 
 FORMAT = 1
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -75,6 +77,7 @@ class State:
     status: Literal["running", "ended"] = "running"
 
     def to_json(self) -> dict[str, Any]:
+        """Plain JSON data. Raises StateError for a variable that holds what JSON can't."""
         return {
             "format": FORMAT,
             "status": self.status,
@@ -86,17 +89,22 @@ class State:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Raises StateError for a format that this version doesn't know, or a damaged record."""
+        if not isinstance(data, dict):
+            raise StateError(f"a stored state is an object, not {type(data).__name__}")
         if data.get("format") != FORMAT:
             raise StateError(f"state of format {data.get('format')!r} can't be read, only {FORMAT}")
         try:
-            return cls(
+            state = cls(
                 frames=[_frame_from_json(frame) for frame in data["frames"]],
-                counter=data["counter"],
-                locale=data.get("locale", ""),
+                counter=_a(int, data["counter"]),
+                locale=_a(str, data.get("locale", "")),
                 status=data["status"],
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StateError(f"the stored state is damaged: {error}") from error
+        if not state.frames or state.status not in ("running", "ended"):
+            raise StateError("the stored state is damaged: it is in no flow, or neither running nor ended")
+        return state
 
 
 def copied(state: State) -> State:
@@ -127,7 +135,7 @@ def _frame_to_json(frame: Frame) -> dict[str, Any]:
     if frame.history:
         data["history"] = frame.history
     if frame.variables:
-        data["variables"] = {name: to_plain(value) for name, value in frame.variables.items()}
+        data["variables"] = {name: _stored(name, value) for name, value in frame.variables.items()}
     if frame.sent:
         data["sent"] = {
             path: [sent.number, sent.kind, [list(o) for o in sent.options], int(sent.ask), sent.attempts]
@@ -142,15 +150,22 @@ def _frame_to_json(frame: Frame) -> dict[str, Any]:
     return data
 
 
+def _stored(name: str, value: Any) -> Any:
+    try:
+        return to_plain(value)
+    except TypeError as error:
+        raise StateError(f'the variable "{name}": {error}') from error
+
+
 def _frame_from_json(data: dict[str, Any]) -> Frame:
     return Frame(
-        flow=data["flow"],
-        version=data["version"],
-        configuration=list(data["configuration"]),
+        flow=_a(str, data["flow"]),
+        version=_a(int, data["version"]),
+        configuration=[_a(str, path) for path in data["configuration"]],
         history={path: list(states) for path, states in data.get("history", {}).items()},
         variables={name: from_plain(value) for name, value in data.get("variables", {}).items()},
         sent={
-            path: Sent(number, kind, [(o[0], o[1]) for o in options], bool(ask), attempts)
+            path: Sent(_a(int, number), kind, [(o[0], o[1]) for o in options], bool(ask), _a(int, attempts))
             for path, (number, kind, options, ask, attempts) in data.get("sent", {}).items()
         },
         timers=[
@@ -160,3 +175,9 @@ def _frame_from_json(data: dict[str, Any]) -> Frame:
         invokes=[OpenInvoke(*invoke) for invoke in data.get("invokes", [])],
         caller=data.get("caller", ""),
     )
+
+
+def _a(kind: type[T], value: Any) -> T:
+    if not isinstance(value, kind):
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return value

@@ -35,6 +35,8 @@ _WORDS = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | {
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,2})?")
+_HALF = re.compile("[\ud800-\udfff]")
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 # Past this a number is text: int() refuses 4,300 digits, and no one counts so far.
 _LONGEST_NUMBER = 40
 
@@ -196,7 +198,7 @@ class _Reader:
             self._skipping += isinstance(event, MappingStartEvent | SequenceStartEvent)
             return
         self._plain(event)
-        name = event.value
+        name = self._joined(event)
         if not name:
             self._problem(event, "a key without a name", "give it one before the colon")
         first = level.seen.setdefault(name, line)
@@ -213,8 +215,21 @@ class _Reader:
         if isinstance(event, SequenceStartEvent):
             return []
         if isinstance(event, ScalarEvent):
-            return event.value if event.style else _scalar(event.value)
+            return self._joined(event) if event.style else _scalar(event.value)
         return None
+
+    def _joined(self, event: Any) -> str:
+        """The text of a scalar; two escapes that are the halves of one character make it, as in JSON."""
+        text: str = event.value
+        if event.style != '"' or not _HALF.search(text):
+            return text
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            half = next(char for char in _PAIR.sub("", text) if _HALF.match(char))
+            escape = f"\\u{ord(half):04x}"
+            self._problem(event, f'"{escape}" is half of a character', "write the character itself")
+            return text
 
     def _plain(self, event: Any) -> None:
         if isinstance(event, AliasEvent):

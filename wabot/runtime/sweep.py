@@ -8,10 +8,12 @@ from random import shuffle
 from typing import Protocol
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from wabot.core.database import Database
 from wabot.core.log import describe, get_logger
 from wabot.core.tables import EffectRow, InboundRow, OutboxRow, TimerRow
+from wabot.errors import RecordError
 from wabot.pipeline.compose import Pipeline
 from wabot.pipeline.turn import Outcome, Turn
 from wabot.pipeline.world import World
@@ -20,6 +22,8 @@ from wabot.runtime.send import Sender, SendOutcome
 from wabot.runtime.timers import fire_due
 
 BATCH = 200
+TURNS = 20
+"""Turns of one pass, before what they said is sent."""
 ROUNDS = 1000
 """What a flow that never comes to rest (a timer of no length that starts itself) may cost one drain."""
 LONGEST_PAUSE = 30.0
@@ -87,7 +91,10 @@ class Sweep:
     def drain(
         self, stop: Stop = lambda: False, patience: timedelta = timedelta(), *, effects: bool = True
     ) -> Drained:
-        """Pass after pass until nothing is due, or `stop()` says so between two pieces of work."""
+        """Pass after pass until nothing is due, or `stop()` says so between two pieces of work.
+
+        Raises, once the others are served, what came of a conversation whose row can't be read.
+        """
         total = Drained()
         for _ in range(ROUNDS):
             done = self.once(stop, patience)
@@ -109,15 +116,27 @@ class Sweep:
         done.timers = len(fired)
         overdue = due_conversations(world.database, world.clock.now() - patience)
         waiting = list(dict.fromkeys([*fired, *overdue]))
-        while waiting:
+        broken: Exception | None = None
+        turns = 0
+        # Not all that wait: their answers would go out only after the last turn.
+        while waiting and turns < TURNS:
             if stop():
                 return done
-            outcome = self._run(Turn(waiting.pop(0), wait=False))
-            _count(done, _TURNS.get(outcome))
-            if outcome is Outcome.IDLE:
+            turn = Turn(waiting.pop(0), wait=False)
+            try:
+                self._pipeline.run(turn)
+            except (RecordError, SQLAlchemyError):
+                raise
+            except Exception as error:  # noqa: BLE001 - one spoilt row must not keep the others waiting
+                broken = broken or error
+            _count(done, _TURNS.get(turn.outcome))
+            turns += turn.outcome is not Outcome.IDLE
+            if turn.outcome is Outcome.IDLE:
                 # Another worker goes through the same conversations: look for work elsewhere.
                 shuffle(waiting)
         done.add(self.send(stop))
+        if broken is not None:
+            raise broken
         return done
 
     def serve(self, conversation_id: int, stop: Stop = lambda: False) -> Drained:

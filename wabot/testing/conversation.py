@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -10,10 +10,9 @@ from sqlalchemy import select
 
 from wabot.core.database import Base
 from wabot.core.durations import parse_duration
-from wabot.core.messages import Button, Inbound, Kind, Location, Media, Outbound, Row
+from wabot.core.messages import Inbound, Kind, Location, Media, Outbound, Row
 from wabot.core.module import Contact, Module
 from wabot.core.tables import ContactRow
-from wabot.engine.effects import Effect, StartInvoke
 from wabot.engine.engine import Engine
 from wabot.engine.expressions import Sandbox
 from wabot.engine.problems import did_you_mean
@@ -23,6 +22,7 @@ from wabot.errors import UsageError
 from wabot.runtime import ConversationView
 from wabot.testing.matching import described
 from wabot.testing.projects import Project, Source
+from wabot.testing.terms import effect_json, moment, option_of, reason_data, within
 
 SENDER = "+910000000000"
 NAME, PHONE = "Asha", "+919800000001"
@@ -70,7 +70,7 @@ class Conversation:
         self.project = source if isinstance(source, Project) else Project.open(source, modules=modules)
         self._owned = self.project is not source
         self.name, self.phone = name, phone
-        self._stage = self.project.borrow(moment(now, self.project), flow)
+        self._stage = self.project.borrow(moment(now, self.project.settings.zone), flow)
         self.app, self.clock, self.channel = self._stage.app, self._stage.clock, self._stage.channel
         self.transcript: list[tuple[str, str]] = []
         self._deliveries, self._steps = self.channel.sent, self._stage.recorder.steps
@@ -112,7 +112,7 @@ class Conversation:
         from the end with -1, to tap an old one.
         """
         shown = self._message(message)
-        found = _option(shown, option)
+        found = option_of(shown, option)
         if found is None:
             known = [part for each in shown.options for part in (each.id, each.title)]
             there = ", ".join(f"{each.id} ({each.title})" for each in shown.options) or "nothing"
@@ -166,7 +166,7 @@ class Conversation:
     def fail(self, id: str, reason: Any = None) -> list[Outbound]:
         """The open invoke `id` fails; a text becomes `{"message": …}`."""
         self._begin(f"({id} fails)")
-        self._finish(id, _reason(reason), failed=True)
+        self._finish(id, reason_data(reason), failed=True)
         self._settle()
         return self.replies
 
@@ -201,7 +201,7 @@ class Conversation:
     def is_in(self, state: str) -> bool:
         """Whether this state is active: atomic, or around an active one; by id or by dotted path."""
         frame = self._frame
-        return any(_within(path, state) for path in frame.configuration) if frame else False
+        return any(within(path, state) for path in frame.configuration) if frame else False
 
     @property
     def flow(self) -> str:
@@ -334,7 +334,7 @@ class Conversation:
             if self._stubs.get(id):
                 answer = self._stubs[id].popleft()
                 if isinstance(answer, InvokeFailed):
-                    self._finish(id, _reason(answer.reason), failed=True)
+                    self._finish(id, reason_data(answer.reason), failed=True)
                 else:
                     self._finish(id, answer, failed=False)
 
@@ -351,40 +351,3 @@ class Conversation:
         new = self.messages[self._sent :]
         self._sent += len(new)
         self.transcript += [("bot", described(message)) for message in new]
-
-
-def _reason(reason: Any) -> Any:
-    return {"message": reason} if isinstance(reason, str) else reason
-
-
-def moment(value: datetime | str, project: Project) -> datetime:
-    """`value` as an aware time in UTC. Raises UsageError where it is no time."""
-    try:
-        time = datetime.fromisoformat(value) if isinstance(value, str) else value
-    except ValueError:
-        raise UsageError(f'"{value}" is no time', hint="write it like 2026-01-05T10:00") from None
-    return (time if time.tzinfo else time.replace(tzinfo=project.settings.zone)).astimezone(UTC)
-
-
-def effect_json(effect: Effect) -> dict[str, Any]:
-    """An effect as tests write it: its JSON, with its kind as the key of what it is about."""
-    data = effect.as_json()
-    if isinstance(effect, StartInvoke):
-        data["arguments"] = effect.arguments
-    about = {"say": "message", "log": "label"}.get(effect.type, "id" if "id" in data else "key")
-    value = data["message"].get("text", "") if effect.type == "say" else data[about]
-    return {effect.type: value, **data}
-
-
-def _option(message: Outbound, wanted: str) -> Button | Row | None:
-    for option in message.options:
-        if wanted in (option.id, option.title):
-            return option
-    return next((o for o in message.options if o.title.casefold() == wanted.casefold()), None)
-
-
-def _within(path: str, state: str) -> bool:
-    """Whether `state` is the state at `path` or one around it, by id or by the end of its path."""
-    parts = path.split(".")
-    around = (".".join(parts[:length]) for length in range(1, len(parts) + 1))
-    return any(whole == state or whole.endswith(f".{state}") for whole in around)

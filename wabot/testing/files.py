@@ -13,6 +13,7 @@ from wabot.core.messages import Location
 from wabot.engine.problems import Path, Place, Problem, did_you_mean
 from wabot.engine.yaml import Positions, read_yaml
 from wabot.errors import FlowInvalid
+from wabot.testing.places import read
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -199,9 +200,9 @@ class Case:
 _TOP = re.compile(r"^[\"']?conversations?[\"']?\s*:", re.MULTILINE)
 
 
-def looks_like_cases(text: str) -> bool:
-    """Whether a YAML text is meant as conversations, read or not: it has their key at its top."""
-    return _TOP.search(text) is not None
+def looks_like_cases(file: FilePath) -> bool:
+    """Whether a YAML file is meant as conversations, well formed or not: it has their key at its top."""
+    return _TOP.search(file.read_text(encoding="utf-8", errors="replace")) is not None
 
 
 def read_cases(file: FilePath | str, text: str | None = None) -> list[Case]:
@@ -210,7 +211,7 @@ def read_cases(file: FilePath | str, text: str | None = None) -> list[Case]:
     Raises FlowSyntaxError where it is no YAML, FlowInvalid with every finding where it is no test.
     """
     if text is None:
-        text = FilePath(file).read_text(encoding="utf-8")
+        text = read(FilePath(file))
     data, positions = read_yaml(text, str(file))
     reader = _Reader(str(file), positions)
     cases = list(reader.cases(data, FilePath(file).stem))

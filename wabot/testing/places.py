@@ -21,6 +21,18 @@ def display(path: Path) -> str:
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
+def read(file: Path) -> str:
+    """The text of an author's file. Raises FlowSyntaxError where it isn't UTF-8."""
+    from wabot.engine.problems import Place, Problem
+    from wabot.errors import FlowSyntaxError
+
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        problem = Problem(Place(display(file)), "not-utf-8", "the file isn't UTF-8", "save it as UTF-8")
+        raise FlowSyntaxError(problems=[problem]) from None
+
+
 def with_neighbours(file: Path) -> list[Path]:
     """A flow's file, then those beside it that it names, as `invoke` and `digress` do, and so on.
 
@@ -41,8 +53,8 @@ def _flows_named(file: Path) -> set[str]:
     from wabot.errors import FlowError
 
     try:
-        data, _ = read_yaml(file.read_text(encoding="utf-8"), str(file))
-    except (FlowError, UnicodeDecodeError):
+        data, _ = read_yaml(read(file), str(file))
+    except FlowError:
         return set()
     names: set[str] = set()
     for path, value in walk(data):

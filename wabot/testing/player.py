@@ -2,64 +2,20 @@
 
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any
 
 from wabot.core.durations import format_duration, parse_duration
 from wabot.core.messages import Media, Outbound
-from wabot.engine.problems import Path, Place
-from wabot.engine.step import Trace
+from wabot.engine.problems import Place
 from wabot.errors import Rejected, WabotError
 from wabot.testing.conversation import BEGIN, Conversation, InvokeFailed
 from wabot.testing.files import ACTS, MEDIA, Bubble, Case, Sending, Step, Tap
 from wabot.testing.matching import as_expected, described, differences, mismatches, shown
+from wabot.testing.outcome import Failure, Outcome, as_line
 from wabot.testing.projects import Project
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One thing that went another way. `lines` say how: `-` expected, `+` got."""
-
-    place: Place
-    message: str
-    lines: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return "\n".join([f"{self.place}: {self.message}", *(f"    {line}" for line in self.lines)])
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "file": self.place.file,
-            "line": self.place.line,
-            "column": self.place.column,
-            "message": self.message,
-            "details": list(self.lines),
-        }
-
-
-@dataclass(slots=True)
-class Outcome:
-    """How a conversation went. `updates` are the answers that `--update` would write, by their path."""
-
-    case: Case
-    status: Literal["passed", "failed", "error", "skipped"] = "passed"
-    failures: list[Failure] = field(default_factory=list)
-    transcript: list[tuple[str, str]] = field(default_factory=list)
-    updates: list[tuple[Path, Any]] = field(default_factory=list)
-    trace: list[Trace] = field(default_factory=list)
-    seconds: float = 0.0
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "file": self.case.file,
-            "line": self.case.start.line,
-            "name": self.case.name,
-            "status": self.status,
-            "seconds": round(self.seconds, 4),
-            "failures": [failure.as_json() for failure in self.failures],
-        }
 
 
 def begin(case: Case, project: Project) -> Conversation:
@@ -121,11 +77,6 @@ def play(case: Case, project: Project, *, update: bool = False) -> Outcome:
 
 def _where(case: Case, player: "_Player | None") -> Place:
     return case.place(player.index) if player else case.start
-
-
-def as_line(who: str, text: str) -> str:
-    """One entry of a transcript; a text of several lines goes on below its beginning."""
-    return f"{who}: " + text.replace("\n", "\n     ") if who else text
 
 
 class _Different(Exception):

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from wabot.testing.places import SUFFIXES, project_of
+from wabot.testing.places import SUFFIXES, display, project_of, read
 
 if TYPE_CHECKING:
     from wabot.testing.conversation import Conversation
     from wabot.testing.files import Case
-    from wabot.testing.player import Outcome
+    from wabot.testing.outcome import Outcome
     from wabot.testing.projects import Project
 
 _projects = pytest.StashKey[dict[Path, "Project"]]()
@@ -27,11 +27,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "Conversat
         return None
     from wabot.testing.files import looks_like_cases
 
-    try:
-        text = file_path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        return None
-    return ConversationFile.from_parent(parent, path=file_path) if looks_like_cases(text) else None
+    return ConversationFile.from_parent(parent, path=file_path) if looks_like_cases(file_path) else None
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -45,10 +41,9 @@ class ConversationFile(pytest.File):
     def collect(self) -> Iterable["ConversationItem"]:
         from wabot.errors import FlowError
         from wabot.testing.files import read_cases
-        from wabot.testing.places import display
 
         try:
-            cases = read_cases(display(self.path), self.path.read_text(encoding="utf-8"))
+            cases = read_cases(display(self.path), read(self.path))
         except FlowError as error:
             raise self.CollectError(str(error)) from None
         for case in cases:

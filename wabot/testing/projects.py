@@ -21,7 +21,7 @@ from wabot.engine.texts import Texts
 from wabot.errors import UsageError
 from wabot.settings import FILE, RateLimitSettings, Settings, load_settings
 from wabot.testing.fakes import ManualClock
-from wabot.testing.places import SUFFIXES, display, project_of, with_neighbours
+from wabot.testing.places import SUFFIXES, display, project_of, read, with_neighbours
 from wabot.testing.stage import Stage
 
 Source = Path | str
@@ -144,7 +144,7 @@ def settings_of_flow(file: Path, environment: dict[str, str] | None = None) -> S
         known = [path.resolve() for path in settings.flow_files]
         if file.resolve() not in known:
             settings = settings.model_copy(update={"flows": [*settings.flows, file.absolute()]})
-    flow = load_flow(file.read_text(encoding="utf-8"), display(file)).flow
+    flow = load_flow(read(file), display(file)).flow
     return settings.model_copy(update={"flow": flow})
 
 

@@ -42,6 +42,7 @@ RULES: tuple[Rule, ...] = (
     variables.sources,
     variables.names,
     variables.messages,
+    variables.first_events,
     variables.states_asked_for,
     types.defaults,
     types.assignments,

@@ -236,7 +236,7 @@ def assignments(flow: Flow) -> Iterator[Problem]:
 
 def _location(flow: Flow, location: str, path: Path, *, key: bool = False) -> Iterator[Problem]:
     name = location.partition(".")[0]
-    declared = flow.document.datamodel
+    declared = {*flow.document.datamodel, *flow.looped}
     if name not in declared:
         hint = did_you_mean(name, declared) or "declare it under datamodel"
         yield flow.problem("unknown-variable", path, f'there is no variable "{name}"', hint, key=key)

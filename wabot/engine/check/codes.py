@@ -79,6 +79,7 @@ CODES = {
     "maybe-unset": _warning("A variable that on some way is used before anything sets it."),
     "type-mismatch": _error("A value of a type that its place doesn't take."),
     "no-message": _error("The contact's message is used where none came."),
+    "no-event": _error("The event is used where none has come."),
     "unknown-option": _error("An answer is compared with an option that isn't offered."),
     # what is said
     "missing-text": _error("A text that isn't there, in all locales or in one."),

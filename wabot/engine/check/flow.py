@@ -186,6 +186,12 @@ class Flow:
         return found
 
     @cached_property
+    def looped(self) -> frozenset[str]:
+        """The variables that a `foreach` declares: they stay after it."""
+        loops = [p.action.foreach for p in self.actions if isinstance(p.action, ForeachAction)]
+        return frozenset(name for loop in loops for name in (loop.item, loop.index) if name)
+
+    @cached_property
     def asks(self) -> dict[Node, Ask]:
         return {node: node.model.ask for node in self.tree.nodes if has_ask(node) and node.model.ask}  # type: ignore[union-attr]
 

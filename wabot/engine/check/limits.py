@@ -10,7 +10,7 @@ from wabot.core import limits
 from wabot.engine import patterns
 from wabot.engine.check.flow import Flow, Message
 from wabot.engine.check.uses import Use, message_uses
-from wabot.engine.document import Ask, EachOption, ListPicker, Option, Options, Rich
+from wabot.engine.document import Ask, EachOption, ListPicker, LocationPart, Option, Options, Rich
 from wabot.engine.expressions import Template
 from wabot.engine.expressions.source import is_template
 from wabot.engine.payload import encode
@@ -192,6 +192,23 @@ def messages(flow: Flow) -> Iterator[Problem]:
         if rich.header and rich.media is not None:
             text = "media takes the place of the header"
             yield flow.problem("bad-message", (*path, "header"), text, "leave one of them out", key=True)
+        if rich.location is not None:
+            yield from _degrees(flow, rich.location, (*path, "location"))
+
+
+def _degrees(flow: Flow, point: LocationPart, path: Path) -> Iterator[Problem]:
+    for field, most in (("latitude", 90), ("longitude", 180)):
+        value = getattr(point, field)
+        if isinstance(value, str) and is_template(value):
+            continue
+        try:
+            fits = abs(float(value)) <= most
+        except ValueError:
+            fits = False
+        if not fits:
+            text = f"{value!r} is no {field}" if isinstance(value, str) else f"{value:g} is no {field}"
+            hint = f"a number from -{most} to {most}, or a template such as {{{{ shop.{field} }}}}"
+            yield flow.problem("bad-message", (*path, field), text, hint)
 
 
 _SENT = ("location", "contact", "image", "document", "audio", "video")

@@ -236,7 +236,7 @@ def _rich(here: Use, rich: Rich) -> Iterator[Use]:
             yield from _at(here, "value", getattr(rich.location, field), "location", field)
     if rich.template is not None:
         for name, value in rich.template.variables.items():
-            yield from _at(here, "template", value, "template", "variables", name)
+            yield from _at(here, "text", value, "template", "variables", name)
 
 
 def _options(here: Use, options: Options | None, *path: str | int) -> Iterator[Use]:

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from jinja2 import nodes
 
 from wabot.engine.check.flow import Flow
-from wabot.engine.check.structure import resolve
+from wabot.engine.check.reach import entered
+from wabot.engine.check.structure import resolve, targets_of
 from wabot.engine.check.uses import Use
 from wabot.engine.expressions import Expression
+from wabot.engine.names import Node
 from wabot.engine.problems import Problem, did_you_mean
 from wabot.engine.texts import BUILTIN
 from wabot.engine.variables import RESERVED
@@ -50,7 +52,7 @@ def _failure(use: Use) -> ExpressionError | None:
 
 
 def names(flow: Flow) -> Iterator[Problem]:
-    known = set(flow.document.datamodel) | RESERVED
+    known = set(flow.document.datamodel) | RESERVED | flow.looped
     for use in flow.uses:
         here = known | use.names
         for name in sorted(used_names(flow, use) - here):
@@ -88,6 +90,48 @@ def messages(flow: Flow) -> Iterator[Problem]:
             message = "there is no message here: a timer or an invoke leads on"
             hint = "keep what is needed of it in a variable"
             yield flow.problem("no-message", use.path, message, hint)
+
+
+_EVENTS = frozenset({"event", "_event"})
+
+
+def first_events(flow: Flow) -> Iterator[Problem]:
+    """`event.name` where the flow begins: nothing has happened yet."""
+    first = _entered_first(flow)
+    for use in flow.uses:
+        if use.compiled is None or not _runs_first(use, first) or _inside_if(use):
+            continue
+        read = {path.partition(".")[0] for path in use.compiled.paths if "." in path}
+        if read & _EVENTS & use.compiled.required and not _EVENTS & tested(use):
+            message = "there is no event here: with this the flow begins"
+            yield flow.problem("no-event", use.path, message, "use event where a transition has one")
+
+
+def _entered_first(flow: Flow) -> set[Node]:
+    """The states that a start enters whatever the data: by default, and on from there without a guard."""
+    found: set[Node] = set()
+    waiting = [flow.tree.root]
+    while waiting:
+        for node in entered(flow, waiting.pop()) - found:
+            found.add(node)
+            edge = next((edge for edge in flow.edges_of(node) if edge.eventless), None)
+            if edge is not None and not flow.guards_of(edge):
+                waiting += targets_of(flow, edge)
+    return found
+
+
+def _runs_first(use: Use, first: set[Node]) -> bool:
+    if use.role == "datamodel":
+        return True
+    if use.node not in first:
+        return False
+    if use.edge is not None:
+        return use.edge.eventless and use.placed is None and use.path[-1] == 0
+    return use.path[len(use.node.document_path) :][:1] == ("enter",) or use.path[-2:] == ("ask", "text")
+
+
+def _inside_if(use: Use) -> bool:
+    return "if" in use.path[len(use.node.document_path) :]
 
 
 def tested(use: Use) -> set[str]:

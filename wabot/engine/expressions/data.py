@@ -18,6 +18,8 @@ UNDERSCORE_NAMES = frozenset({"_event", "_name", "_sessionid"})
 _DATE_MEMBERS = ("year", "month", "day", "weekday")
 _TIME_MEMBERS = ("hour", "minute", "second")
 
+_LONGEST_KEY = 60
+
 # Bidirectional embeddings, overrides and isolates would reorder what stands beside the value.
 _HARMFUL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
@@ -82,8 +84,15 @@ def _item(value: Mapping[Any, Any], key: Any) -> Any:
                 return value[name]
     else:
         raise Failure(f"{describe(key)} can't name a member of an object")
+    raise Undefined(f"there is no {shown(key)} in the object", hint=_meant(value, str(key)))
+
+
+def _meant(value: Mapping[Any, Any], key: str) -> str | None:
+    # A key may be what a contact wrote, of any length, and looked up in each item of a list.
+    if len(key) > _LONGEST_KEY:
+        return None
     known = [name for name in value if isinstance(name, str) and name[:1] != "_"]
-    raise Undefined(f"there is no {shown(key)} in the object", hint=did_you_mean(str(key), known) or None)
+    return did_you_mean(key, known) or None
 
 
 def _element(value: Any, key: Any) -> Any:
@@ -108,7 +117,7 @@ def _part(value: date, key: Any) -> int:
 def shown(key: Any) -> str:
     """A key or a value in a message: quoted, and never long."""
     text = key if isinstance(key, str) else repr(key) if isinstance(key, int | float) else describe(key)
-    return f'"{text[:60]}"'
+    return f'"{text[:_LONGEST_KEY]}"'
 
 
 def walk(value: Any, path: Any) -> Any:

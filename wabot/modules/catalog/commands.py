@@ -21,6 +21,8 @@ from wabot.modules.catalog.vocabulary import unit_of
 
 MOST = Decimal(1_000_000)
 """A quantity above it is a slip of the finger."""
+LONGEST = 10_000
+"""Characters of a text that is looked through for products."""
 PAGE = LIST_ROWS - 1
 """Products on a page: the tenth row of the list is for going on."""
 
@@ -63,12 +65,16 @@ class Line(BaseModel):
 
 
 class Match(Arguments):
-    text: str = Field(max_length=10_000)
+    text: str
 
 
 @module.command("match")
 def match(arguments: Match, call: Call) -> list[Line]:
-    """The products that a text asks for ("cement x 100, 20 steel rods"), a line each, in its order."""
+    """The products that a text asks for ("cement x 100, 20 steel rods"), a line each, in its order.
+
+    Rejected with `too_long` past 10,000 characters.
+    """
+    _readable(arguments.text)
     known = shelf(call)
     settings: CatalogSettings = call.settings(CatalogSettings)
     return [
@@ -76,14 +82,24 @@ def match(arguments: Match, call: Call) -> list[Line]:
     ]
 
 
+def _readable(text: str) -> None:
+    # No bound of the model: what a contact writes is no mistake of the flow's, and a flow can answer this.
+    if len(text) > LONGEST:
+        raise Rejected(f"the text is longer than {LONGEST:,} characters", code="too_long")
+
+
 class Search(Arguments):
-    text: str = Field(max_length=10_000)
+    text: str
     limit: int = Field(default=LIST_ROWS, ge=1, le=LIST_ROWS)
 
 
 @module.command("search")
 def search(arguments: Search, call: Call) -> list[Offer]:
-    """Products whose names are like a text, the most alike first; for the rows of a list."""
+    """Products whose names are like a text, the most alike first; for the rows of a list.
+
+    Rejected with `too_long` past 10,000 characters.
+    """
+    _readable(arguments.text)
     known = shelf(call)
     found = known.names.suggest(words(tokens(arguments.text)), arguments.limit)
     return [_offer(known.products[at], _locale(call)) for at in found]
