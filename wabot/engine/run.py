@@ -211,7 +211,8 @@ class Run:
 
     def _end(self, play: Play) -> None:
         self._drop_digressions(play)
-        play.wind_up()
+        if play is not self.plays[0]:
+            play.wind_up()
         self._stop(play)
         if play is self.plays[0]:
             self.state.status = "ended"
