@@ -160,13 +160,21 @@ def work(
         os._exit(COLD)
 
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
 class _Retold(logging.Handler):
     """What RQ logs, as a line of ours: one line, and of an error its kind and place alone."""
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         said = record.getMessage().partition("\n")[0]
-        get_logger().log(record.levelno, "rq", said=said, **(describe(error) if error else {}))
+        # RQ stops by an exception from its signal's handler, which logging would swallow here.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        try:
+            get_logger().log(record.levelno, "rq", said=said, **(describe(error) if error else {}))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _hear_rq() -> None:
@@ -176,7 +184,7 @@ def _hear_rq() -> None:
 
 
 def _work(redis: Redis, queues: Sequence[str], stopping: threading.Event, *, burst: bool) -> None:
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     try:
         while not stopping.is_set():
             for number in before:
