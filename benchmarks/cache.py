@@ -24,6 +24,7 @@ from redis import Redis
 from sqlalchemy import text
 from sqlalchemy.orm import Session, defer
 
+from benchmarks._lines import line, tell
 from tests import servers
 from wabot.core.database import Database
 from wabot.core.migrate import upgrade
@@ -70,7 +71,7 @@ def fill(database: Database, client: Redis, state: str) -> None:
         session.commit()
 
 
-def state_figures(database: Database, client: Redis, size: int, rounds: int) -> dict[str, Any]:
+def state_figures(database: Database, client: Redis, size: int, rounds: int) -> list[dict[str, Any]]:
     """A turn's load of the state, and load and save together; from SQL alone, and by way of Redis."""
     state = state_of(size)
     fill(database, client, state)
@@ -105,15 +106,11 @@ def state_figures(database: Database, client: Redis, size: int, rounds: int) -> 
 
     loads = median(rounds, load_sql, load_redis)
     turns = median(rounds, turn_sql, turn_redis)
-    return {
-        "what": "state",
-        "characters": len(state),
-        "load_sql_us": loads[0],
-        "load_redis_us": loads[1],
-        "turn_sql_us": turns[0],
-        "turn_redis_us": turns[1],
-        "turn_redis_to_sql": round(turns[1] / turns[0], 2),
-    }
+    names = (f"cache.state.{len(state)}.load", f"cache.state.{len(state)}.turn")
+    return [
+        line(name, redis, "us", sql, redis / sql)
+        for name, (sql, redis) in zip(names, (loads, turns), strict=True)
+    ]
 
 
 def catalog_figures(database: Database, client: Redis, rounds: int) -> dict[str, Any]:
@@ -142,7 +139,7 @@ def catalog_figures(database: Database, client: Redis, rounds: int) -> dict[str,
             names.add(at, (name,), (sku,))
 
     kept, fetched = median(rounds, in_process, from_redis)
-    return {"what": "catalog", "products": len(products), "in_process_us": kept, "redis_us": fetched}
+    return line(f"cache.catalog.{len(products)}", fetched, "us", kept, fetched / kept)
 
 
 def main() -> None:
@@ -157,10 +154,12 @@ def main() -> None:
         Redis.from_url(redis_url, decode_responses=True) as client,
     ):
         upgrade(database, [catalog.module])
-        figures = [state_figures(database, client, size, arguments.rounds) for size in SIZES]
+        figures = [
+            figure for size in SIZES for figure in state_figures(database, client, size, arguments.rounds)
+        ]
         figures.append(catalog_figures(database, client, max(arguments.rounds // 10, 5)))
     for each in figures:
-        print(json.dumps(each) if arguments.json else "  ".join(f"{k}: {v}" for k, v in each.items()))
+        tell(each, as_json=arguments.json)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import multiprocessing
 import shutil
 import sqlite3
 import statistics
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -35,6 +36,7 @@ import psycopg
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import make_url, text
 
+from benchmarks._lines import line, tell
 from benchmarks.turn import FLOWS, SCRIPT, Commands
 from tests import servers
 from wabot.app import App
@@ -85,7 +87,7 @@ def _from_memory() -> list[Module]:
 
 
 def _memory_app(url: str) -> App:
-    settings = Settings.model_validate({"database": url, "rate_limit": UNLIMITED})
+    settings = Settings.model_validate({"flow": "order", "database": url, "rate_limit": UNLIMITED})
     sources = [load_flow(path.read_text("utf-8"), path.name) for path in sorted(FLOWS.glob("*.yaml"))]
     texts = Texts.load([FLOWS / "texts"])
     return App(settings, modules=_from_memory(), channel=_channel(), sources=sources, texts=texts)
@@ -232,24 +234,25 @@ def rate(work: Work, url: str, workers: int, seconds: float) -> float:
     return done / seconds
 
 
-def compare(url: str, bare: Work, workers: int, rounds: int, seconds: float) -> dict[str, Any]:
+def compare(
+    name: str, url: str, bare: Work, workers: int, rounds: int, seconds: float
+) -> list[dict[str, Any]]:
     sides: dict[str, Work] = {"bare": bare, "turns": turns, "shop": shop}
     found: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
-        for name, work in sides.items():
-            found[name].append(rate(work, url, workers, seconds))
+        for side, work in sides.items():
+            found[side].append(rate(work, url, workers, seconds))
     ratios = {
-        name: statistics.median(
-            each / beside for each, beside in zip(found[name], found["bare"], strict=True)
+        side: statistics.median(
+            each / beside for each, beside in zip(found[side], found["bare"], strict=True)
         )
-        for name in ("turns", "shop")
+        for side in ("turns", "shop")
     }
-    return {
-        "workers": workers,
-        **{f"{name}_per_second": round(statistics.median(rates), 1) for name, rates in found.items()},
-        "ratio": round(ratios["turns"], 3),
-        "shop_ratio": round(ratios["shop"], 3),
-    }
+    bare_rate = statistics.median(found["bare"])
+    return [
+        line(f"{name}.{side}", statistics.median(found[side]), "turns/s", bare_rate, ratio)
+        for side, ratio in ratios.items()
+    ]
 
 
 IDLE = (
@@ -291,7 +294,6 @@ def latencies(url: str, count: int) -> list[float]:
 
 
 def idle(url: str, sizes: tuple[int, int], count: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
     p99 = []
     before = 0
     for size in sizes:
@@ -299,8 +301,7 @@ def idle(url: str, sizes: tuple[int, int], count: int) -> dict[str, Any]:
         before = size
         taken = latencies(url, count)
         p99.append(taken[int(len(taken) * 0.99)])
-        found[f"idle_{size}"] = {"p50_ms": round(statistics.median(taken), 2), "p99_ms": round(p99[-1], 2)}
-    return {**found, "p99_ratio": round(p99[1] / p99[0], 3)}
+    return line(f"durable.idle.{sizes[1]}.p99", p99[1], "ms", p99[0], p99[1] / p99[0])
 
 
 @contextmanager
@@ -336,21 +337,21 @@ def main() -> None:
     rounds, seconds, count = (1, 3.0, 300) if options.quick else (3, 8.0, 2000)
     sizes = (1_000, 50_000) if options.quick else (1_000, 1_000_000)
 
-    def tell(name: str, **facts: Any) -> None:
-        line = {"benchmark": f"durable.{name}", **facts}
-        print(json.dumps(line) if options.json else line, flush=True)
+    def told(*entries: dict[str, Any]) -> None:
+        for entry in entries:
+            tell(entry, as_json=options.json)
 
     with folder() as home:
         url = f"sqlite:///{home / 'bench.db'}"
         prepare(url)
-        tell("sqlite", **compare(url, bare_sqlite, 1, rounds, seconds))
+        told(*compare("durable.sqlite", url, bare_sqlite, 1, rounds, seconds))
     try:
         with postgres(options.postgres) as url:
             prepare(url)
-            tell("postgres", **compare(url, bare_postgres, WORKERS, rounds, seconds))
-            tell("idle", **idle(url, sizes, count))
+            told(*compare("durable.postgres", url, bare_postgres, WORKERS, rounds, seconds))
+            told(idle(url, sizes, count))
     except servers.ServerMissing as error:
-        tell("postgres", skipped=str(error))
+        print(f"no PostgreSQL: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks._bare import Bare
+from benchmarks._lines import line, tell
 from wabot.core.messages import Inbound, Outbound
 from wabot.core.money import Money
 from wabot.engine.effects import Say
@@ -240,27 +241,13 @@ def measure_sizes(rounds: int) -> list[dict[str, Any]]:
     return lines
 
 
-def line(name: str, value: float, unit: str, baseline: float, ratio: float) -> dict[str, Any]:
-    return {
-        "name": name,
-        "value": round(value, 1),
-        "unit": unit,
-        "baseline": round(baseline, 1),
-        "ratio": round(ratio, 3),
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="What a turn of the engine costs.")
     parser.add_argument("--json", action="store_true", help="print JSON lines")
     parser.add_argument("--rounds", type=int, default=20)
     options = parser.parse_args()
     for entry in [*measure_conversation(options.rounds), *measure_sizes(options.rounds)]:
-        if options.json:
-            print(json.dumps(entry), flush=True)
-        else:
-            value, unit, baseline, ratio = (entry[key] for key in ("value", "unit", "baseline", "ratio"))
-            print(f"{entry['name']:18} {value:10,.1f} {unit:8} beside {baseline:10,.1f}: {ratio:.3f}")
+        tell(entry, as_json=options.json)
 
 
 if __name__ == "__main__":
