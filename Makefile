@@ -37,7 +37,7 @@ demo: $(STAMP)
 # Not pytest-cov: our own pytest plugin is imported before it could begin to measure.
 test: $(STAMP)
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest --numprocesses auto
+	@$(BIN)/coverage run -m pytest --numprocesses auto --dist worksteal
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=$(MINIMUM_COVERAGE)
 	@$(BIN)/coverage json --quiet -o - | $(BIN)/python tests/branch_coverage.py $(MINIMUM_COVERAGE)
