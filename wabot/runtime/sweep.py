@@ -118,8 +118,8 @@ class Sweep:
         waiting = list(dict.fromkeys([*fired, *overdue]))
         broken: Exception | None = None
         turns = 0
-        # Not all that wait: their answers would go out only after the last turn.
-        while waiting and turns < TURNS:
+        # Not all that wait, since answers go out after the turns; but all once a spoilt row ends the pass.
+        while waiting and (turns < TURNS or broken is not None):
             if stop():
                 return done
             turn = Turn(waiting.pop(0), wait=False)
