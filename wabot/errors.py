@@ -19,6 +19,8 @@
     ├── SendError                 a message that didn't go out
     │   ├── NotSent               refused before it left: safe to send again
     │   ├── Undeliverable         will never be accepted: don't send again
+    │   │   ├── ContactRefuses    the contact has blocked us or opted out: send it nothing more
+    │   │   └── NeedsTemplate     taken only as an approved template
     │   └── SendUnknown           it may or may not have been accepted
     ├── CircuitOpen               a call that isn't made, for too many before it failed
     ├── RecordError               the database can't be used as it is
@@ -170,6 +172,14 @@ class NotSent(SendError):
 
 class Undeliverable(SendError):
     """The provider will never take this message."""
+
+
+class ContactRefuses(Undeliverable):
+    """The contact wants no messages of ours."""
+
+
+class NeedsTemplate(Undeliverable):
+    """The provider takes this message only as an approved template."""
 
 
 class SendUnknown(SendError):

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from wabot.core.database import Base, BigId, JsonText
@@ -90,6 +90,7 @@ class ConversationRow(Base):
 
     `state` is the engine's, as JSON; null before the flow has begun. `version` counts the turns, and
     `counter` keeps the engine's beyond a flow's end, so that no timer's or question's key comes twice.
+    `held_at` is since when a person, `held_by`, has it in hand and the flow hears nothing.
     """
 
     __tablename__ = "conversation"
@@ -106,6 +107,8 @@ class ConversationRow(Base):
     positions: Mapped[int] = mapped_column(default=0)
     last_message_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
+    held_at: Mapped[datetime | None]
+    held_by: Mapped[str] = mapped_column(String(255), default="", server_default="")
 
 
 class InboundRow(Base):
@@ -142,7 +145,8 @@ class OutboxRow(Base):
 
     `reference` is our name for it at the provider, `provider_id` theirs. `attempts` counts the
     claims; `resent` says that it went once more after its fate stayed unknown. `receipt` is how far the
-    provider says it got, empty before it says anything: `runtime.receipts`.
+    provider says it got, empty before it says anything: `runtime.receipts`. `as_template` says that the
+    provider took it for outside the window, so that it leaves as its template or not at all.
     """
 
     __tablename__ = "outbox"
@@ -171,6 +175,7 @@ class OutboxRow(Base):
     receipt: Mapped[str] = mapped_column(String(16), default="", server_default="")
     delivered_at: Mapped[datetime | None]
     read_at: Mapped[datetime | None]
+    as_template: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class TimerRow(Base):
@@ -208,3 +213,68 @@ class EffectRow(Base):
     created_at: Mapped[datetime]
     due_at: Mapped[datetime | None] = mapped_column(index=True)
     done_at: Mapped[datetime | None]
+
+
+class MediaRow(Base):
+    """A contact's file, fetched from the provider and kept: `path` is the store's own name for it."""
+
+    __tablename__ = "media"
+    __table_args__ = _NEVER_REUSED
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    inbound_id: Mapped[int] = mapped_column(ForeignKey("inbound.id"), unique=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    mime_type: Mapped[str] = mapped_column(String(255))
+    filename: Mapped[str] = mapped_column(String(255), default="")
+    size: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64))
+    path: Mapped[str] = mapped_column(String(512))
+    created_at: Mapped[datetime]
+
+
+class ContentRow(Base):
+    """A rich message's shape that the provider was told once, and its name for it there."""
+
+    __tablename__ = "content"
+    __table_args__ = (UniqueConstraint("channel", "account", "shape"), _NEVER_REUSED)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    channel: Mapped[str] = mapped_column(String(32))
+    account: Mapped[str] = mapped_column(String(64))
+    shape: Mapped[str] = mapped_column(String(64))
+    provider_id: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[datetime]
+
+
+class ApiKeyRow(Base):
+    """A key of the HTTP API: only its hash is kept. `prefix` is the part that may be shown and names it."""
+
+    __tablename__ = "api_key"
+    __table_args__ = _NEVER_REUSED
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    name: Mapped[str] = mapped_column(String(255))
+    prefix: Mapped[str] = mapped_column(String(32), unique=True)
+    hash: Mapped[str] = mapped_column(String(64))
+    scopes: Mapped[Any] = mapped_column(JsonText)
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+class IdempotencyRow(Base):
+    """An answer to a POST, for whoever asks once more under the same `Idempotency-Key`.
+
+    `status` is null while the first request is at work. `fingerprint` is the hash of what was asked.
+    """
+
+    __tablename__ = "idempotency"
+    __table_args__ = (UniqueConstraint("owner", "key"), _NEVER_REUSED)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    owner: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str] = mapped_column(String(255))
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    status: Mapped[int | None]
+    body: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime] = mapped_column(index=True)
