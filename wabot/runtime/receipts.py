@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from wabot.core.database import Database
 from wabot.core.ports import Clock
+from wabot.core.refusals import Refusal
 from wabot.core.tables import ConversationRow, OutboxRow, SendStatus
 
 
@@ -28,7 +29,7 @@ class Receipt(BaseModel):
     """A status callback, as the channel's adapter normalised it.
 
     The message is named by our `reference`, by the provider's id, or both. `code` and `reason` are of a
-    failure. `at` is when the provider says it was; without it, now.
+    failure, and `refusal` is what that code means. `at` is when the provider says it was; without it, now.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +40,7 @@ class Receipt(BaseModel):
     provider_id: str = ""
     code: str = ""
     reason: str = ""
+    refusal: Refusal | None = None
     at: datetime | None = None
 
     @model_validator(mode="after")
