@@ -1,9 +1,11 @@
+import traceback
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
+from wabot.core.doors import WebSettings
 from wabot.errors import SettingsError
 from wabot.settings import Settings, load_settings
 
@@ -200,3 +202,99 @@ def test_flows_are_files_or_directories(tmp_path: Path) -> None:
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError):
         setattr(Settings(), "flow", "other")  # noqa: B010 - written plainly, mypy refuses it already
+
+
+SID = "AC" + "0" * 32
+TWILIO = {
+    "TWILIO_SID": SID,
+    "TWILIO_AUTH_TOKEN": "s3cr3t",
+    "TWILIO_WHATSAPP_NUMBER": "whatsapp:+1 415 523 8886",
+}
+META = """
+[meta]
+access_token = "s3cr3t"
+app_secret = "s3cr3t"
+phone_numbers = {"+91 98765 43210" = "106540352242922"}
+"""
+
+
+def test_the_doors_go_by_their_usual_names(tmp_path: Path) -> None:
+    settings = load(tmp_path, META, **TWILIO, WHATSAPP_VERIFY_TOKEN="s3cr3t")
+    assert (settings.twilio.account_sid, settings.twilio.number) == (SID, "+14155238886")
+    assert settings.twilio.configured
+    assert settings.meta.phone_numbers == {"+919876543210": "106540352242922"}
+    assert settings.meta.configured
+    assert "s3cr3t" not in repr(settings)
+    other = load(tmp_path, "", **{**TWILIO, "TWILIO_SID": ""}, TWILIO_ACCOUNT_SID=SID)
+    assert (other.twilio, other.meta.configured) == (settings.twilio, False)
+
+
+def test_ours_come_before_the_usual_names(tmp_path: Path) -> None:
+    settings = load(tmp_path, "", **TWILIO, WABOT_TWILIO__NUMBER="+919876543210")
+    assert settings.twilio.number == "+919876543210"
+
+
+def test_nothing_is_configured_by_empty_variables(tmp_path: Path) -> None:
+    empty = dict.fromkeys(["TWILIO_SID", "TWILIO_AUTH_TOKEN", "WHATSAPP_ACCESS_TOKEN"], "")
+    settings = load(tmp_path, "", **empty, WHATSAPP_VERIFY_TOKEN="v")
+    assert (settings.twilio.configured, settings.meta.configured) == (False, False)
+    assert settings.web.loopback
+    assert settings.media_folder == tmp_path / "media"
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"TWILIO_SID": "SK1"}, "the environment's TWILIO_SID: this is no account SID of Twilio: it begins"),
+        ({"TWILIO_MESSAGING_SERVICE_SID": "AC1"}, "TWILIO_MESSAGING_SERVICE_SID: this is no SID of a Mess"),
+        ({"TWILIO_WHATSAPP_NUMBER": "98765"}, 'TWILIO_WHATSAPP_NUMBER: "98765" is no phone number: write'),
+        (
+            {"TWILIO_SID": SID, "TWILIO_AUTH_TOKEN": "t"},
+            "number is needed beside the others: set it there, or TWILIO_WHATSAPP_NUMBER",
+        ),
+        ({"TWILIO_SID": SID}, "the environment's TWILIO_SID: auth_token is needed beside the others"),
+        ({"WHATSAPP_ACCESS_TOKEN": "t"}, "the environment's WHATSAPP_ACCESS_TOKEN: app_secret is needed"),
+        (
+            {"WABOT_META__PHONE_NUMBERS": '{"+919876543210": "+91"}'},
+            "META__PHONE_NUMBERS: .*no phone number id",
+        ),
+        ({"WABOT_META__API_VERSION": "23"}, "WABOT_META__API_VERSION: .* write it like v23.0"),
+        (
+            {"WABOT_WEB__PUBLIC_URL": "bot.example.com"},
+            "PUBLIC_URL: .* write it like https://bot.example.com",
+        ),
+        ({"WABOT_WEB__PUBLIC_URL": "https://a:b@example.com"}, "PUBLIC_URL: .*a password"),
+        ({"WABOT_WEB__PORT": "70000"}, "WABOT_WEB__PORT: Input should be less than or equal to 65535"),
+        ({"WABOT_WEB__DEV": "1", "WABOT_WEB__HOST": "0.0.0.0"}, "WABOT_WEB__DEV: dev asks nobody for a key"),
+        ({"WABOT_MEDIA__MAX_BYTES": "1"}, "WABOT_MEDIA__MAX_BYTES: Input should be greater"),
+        ({"WABOT_HEALTH__BACKLOG": "soon"}, "WABOT_HEALTH__BACKLOG: 'soon' is not a length of time"),
+    ],
+)
+def test_a_wrong_door_is_named_with_its_mend(
+    tmp_path: Path, environment: dict[str, str], message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load(tmp_path, "", **environment)
+
+
+def test_a_door_of_the_file_is_named_by_its_key(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r'wabot\.toml: twilio\.nubmer: .*\(did you mean "number"\?\)'):
+        load(tmp_path, '[twilio]\nnubmer = "+1"', TWILIO_SID=SID)
+    with pytest.raises(
+        SettingsError, match=r"wabot\.toml: meta: verify_token is needed .*WHATSAPP_VERIFY_TOKEN"
+    ):
+        load(tmp_path, META)
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [("localhost", True), ("127.0.0.2", True), ("::1", True), ("0.0.0.0", False), ("bot.example.com", False)],
+)
+def test_what_only_this_machine_reaches(host: str, loopback: bool) -> None:
+    assert WebSettings(host=host).loopback is loopback
+
+
+def test_a_refused_secret_is_in_no_traceback(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load(tmp_path, "", TWILIO_SID=SID, TWILIO_AUTH_TOKEN="s3cr3t")
+    assert "s3cr3t" not in "".join(traceback.format_exception(raised.value))

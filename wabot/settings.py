@@ -12,7 +12,7 @@
     file = "catalog.csv"
 
 `WABOT_CURRENCY=EUR` overrides a setting, `WABOT_BUSINESS__NAME=…` one of a table; `DATABASE_URL` is
-`WABOT_DATABASE` by its usual name, `REDIS_URL` is `WABOT_REDIS`.
+`WABOT_DATABASE` by its usual name, and so for the others of `USUAL_NAMES`.
 """
 
 # ruff: noqa: ARG003 - pydantic-settings gives the sources by name
@@ -32,6 +32,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from pydantic_settings import SettingsError as UnreadableVariable
 
 from wabot.core.database import Pool
+from wabot.core.doors import HealthSettings, MediaSettings, MetaSettings, TwilioSettings, WebSettings
 from wabot.core.durations import Duration
 from wabot.core.http import HttpSettings
 from wabot.engine.problems import did_you_mean
@@ -39,8 +40,19 @@ from wabot.errors import SettingsError
 
 FILE = "wabot.toml"
 PREFIX = "WABOT_"
-USUAL_NAMES = {"DATABASE_URL": "database", "REDIS_URL": "redis"}
-"""What deployments call these two; a variable of ours comes first."""
+USUAL_NAMES = {
+    "DATABASE_URL": ("database",),
+    "REDIS_URL": ("redis",),
+    "TWILIO_SID": ("twilio", "account_sid"),
+    "TWILIO_ACCOUNT_SID": ("twilio", "account_sid"),
+    "TWILIO_AUTH_TOKEN": ("twilio", "auth_token"),
+    "TWILIO_WHATSAPP_NUMBER": ("twilio", "number"),
+    "TWILIO_MESSAGING_SERVICE_SID": ("twilio", "messaging_service"),
+    "WHATSAPP_VERIFY_TOKEN": ("meta", "verify_token"),
+    "WHATSAPP_ACCESS_TOKEN": ("meta", "access_token"),
+    "WHATSAPP_APP_SECRET": ("meta", "app_secret"),
+}
+"""What deployments call these; a variable of ours comes first, and an empty one counts for nothing."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -156,7 +168,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__"
+        extra="forbid",
+        frozen=True,
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        hide_input_in_errors=True,
     )
 
     directory: Path = Path()
@@ -181,6 +197,11 @@ class Settings(BaseSettings):
     opt_out: OptOutSettings = Field(default_factory=OptOutSettings)
     pool: PoolSettings = Field(default_factory=PoolSettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
+    twilio: TwilioSettings = Field(default_factory=TwilioSettings)
+    meta: MetaSettings = Field(default_factory=MetaSettings)
+    web: WebSettings = Field(default_factory=WebSettings)
+    media: MediaSettings = Field(default_factory=MediaSettings)
+    health: HealthSettings = Field(default_factory=HealthSettings)
     sections: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @classmethod
@@ -220,6 +241,10 @@ class Settings(BaseSettings):
     def path(self, path: Path) -> Path:
         """`path`, relative to the project's directory."""
         return self.directory / path
+
+    @property
+    def media_folder(self) -> Path:
+        return self.path(self.media.folder)
 
     @property
     def text_directories(self) -> list[Path]:
@@ -284,7 +309,7 @@ def load_settings(
     try:
         return Settings(**{**merged, "directory": directory})
     except ValidationError as error:
-        raise _refused(error, [], Settings, given) from error
+        raise _refused(error, [], Settings, environment) from error
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -318,9 +343,12 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         module, _, name = key.removeprefix(PREFIX).lower().partition("__")
         if key.startswith(PREFIX) and name and module not in Settings.model_fields:
             given.setdefault("sections", {}).setdefault(module, {})[name] = value
-    for variable, setting in USUAL_NAMES.items():
-        if environment.get(variable) and setting not in given:
-            given[setting] = environment[variable]
+    for variable, (*tables, name) in USUAL_NAMES.items():
+        table = given
+        for key in tables:
+            table = table.setdefault(key, {}) if environment.get(variable) else table
+        if environment.get(variable):
+            table.setdefault(name, environment[variable])
     return given
 
 
@@ -341,21 +369,36 @@ def _refused(
     error: ValidationError,
     path: list[str],
     model: type[BaseModel],
-    environment: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> SettingsError:
     """The first finding as a sentence: the file or the variable, the key, and what to write."""
     first = error.errors()[0]
     inner = list(map(str, first["loc"]))
     keys = [*path, *inner]
-    from_environment = environment is not None and keys[0] in environment
-    variable = f"the environment's {PREFIX}{'__'.join(keys[:2]).upper()}"
-    where = variable if from_environment else f"{FILE}: {'.'.join(keys)}"
+    variable = _variable(keys, environment) if environment else None
+    where = f"the environment's {variable}" if variable else f"{FILE}: {'.'.join(keys)}"
     if first["type"] == "extra_forbidden":
         hint = did_you_mean(keys[-1], _keys(_table(model, inner)))
         return SettingsError(f"{where}: there is no such setting", hint=hint or None)
     if first["type"] == "missing":
         return SettingsError(f"{where}: this setting is needed")
     return SettingsError(f"{where}: {first['msg'].removeprefix('Value error, ')}")
+
+
+def _variable(keys: Sequence[str], environment: Mapping[str, str]) -> str | None:
+    """What gave this setting, its table, or something in this table; None where the file did."""
+    given = {name.upper(): name for name, value in environment.items() if value}
+    for length in range(len(keys), 0, -1):
+        ours = PREFIX + "__".join(keys[:length]).upper()
+        usual = [name for name, setting in USUAL_NAMES.items() if setting == tuple(keys[:length])]
+        for variable in (ours, *usual):
+            if variable in given:
+                return given[variable]
+    if len(keys) == 1:
+        inside = [name for name in given if name.startswith(f"{PREFIX}{keys[0].upper()}__")]
+        inside += [name for name, (table, *_) in USUAL_NAMES.items() if table == keys[0] and name in given]
+        return min(inside, default=None)
+    return None
 
 
 def _table(model: type[BaseModel], keys: Sequence[str]) -> type[BaseModel]:
