@@ -222,6 +222,16 @@ def test_nothing_is_added_to_a_bound_app(make: MakeApp) -> None:
         app.channel(FakeChannel())
     with pytest.raises(Frozen, match="this middleware comes too late"):
         app.use(lambda turn, call_next: call_next())
+    with pytest.raises(Frozen, match='the webhook "twilio" comes too late'):
+        app.webhook("twilio", object())
+
+
+def test_webhooks_have_names_of_their_own(make: MakeApp) -> None:
+    app, webhook = make(), object()
+    app.webhook("twilio", webhook)
+    assert app.webhooks == {"twilio": webhook}
+    with pytest.raises(DuplicateName, match='two webhooks are called "twilio"'):
+        app.webhook("twilio", webhook)
 
 
 def test_an_app_that_is_not_bound_does_nothing(make: MakeApp) -> None:

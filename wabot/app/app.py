@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from wabot.app.parts import (
@@ -22,11 +22,11 @@ from wabot.core.buckets import Buckets
 from wabot.core.circuits import OPENNESS, Breaker
 from wabot.core.database import Database
 from wabot.core.faults import crash_point
-from wabot.core.messages import Inbound
+from wabot.core.messages import Inbound, Outbound
 from wabot.core.metrics import CIRCUIT, MemoryMetrics, Metrics
 from wabot.core.module import STARTED, Module, Registry, bind
 from wabot.core.ports import Channel, Clock, Doorbell, Ids, NoDoorbell, RandomIds, SystemClock
-from wabot.core.tables import EffectRow, InboundRow, OutboxRow, TimerRow
+from wabot.core.tables import Category, EffectRow, InboundRow, OutboxRow, TimerRow
 from wabot.engine.check import CheckOptions, check
 from wabot.engine.engine import Engine
 from wabot.engine.library import Library
@@ -40,13 +40,14 @@ from wabot.pipeline import (
     World,
     make_errors,
     make_flow,
+    make_handover,
     make_logging,
     make_opt_out,
     make_rate_limit,
     make_session,
 )
 from wabot.pipeline.call import OpenCall
-from wabot.runtime import Drained, Sender, SendPolicy, Sweep, Sweeper, accept, finish, next_due, queries
+from wabot.runtime import Drained, Sender, SendPolicy, Sweep, Sweeper, accept, finish, next_due, operator, queries
 from wabot.runtime.accept import RESERVED_CHANNELS
 from wabot.runtime.backlog import Upcoming, upcoming
 from wabot.runtime.effects import Effects, Runner
@@ -92,6 +93,7 @@ class App:
         self.ids = ids or RandomIds()
         self._modules = list(modules)
         self._channels: dict[str, Channel] = {}
+        self._webhooks: dict[str, Any] = {}
         self._sources = sources
         self._texts = texts
         self._doorbell = doorbell or NoDoorbell()
@@ -118,6 +120,21 @@ class App:
         if channel.name in self._channels:
             raise DuplicateName(f'two channels are called "{channel.name}"')
         self._channels[channel.name] = channel
+
+    def webhook(self, name: str, webhook: Any) -> None:
+        """Add what reads and checks a provider's requests to us: `twilio` or `meta` of `adapters.channels`.
+
+        The HTTP server asks for it by this name, and refuses all requests where it isn't there.
+        """
+        self._still_open(f'the webhook "{name}"')
+        if name in self._webhooks:
+            raise DuplicateName(f'two webhooks are called "{name}"')
+        self._webhooks[name] = webhook
+
+    @property
+    def webhooks(self) -> Mapping[str, Any]:
+        """By their names, what reads and checks the requests of providers."""
+        return MappingProxyType(self._webhooks)
 
     def runner(self, kind: str, runner: Runner) -> None:
         """Add what does the effects of a kind, such as `http`. Those of modules are there by themselves."""
@@ -284,6 +301,49 @@ class App:
             session.commit()
         return result
 
+    def query(self, name: str, arguments: Mapping[str, Any], *, phone: str | None = None) -> Any:
+        """What a module's query gives, of one snapshot. `phone` is the contact to whom alone it is to tell.
+
+        Raises NotFound where what is asked for isn't there.
+        """
+        world = self._ready.world
+        query = world.registry.query(name)
+        with world.database.reading() as session:
+            contact = queries.contact(session, phone, world.business.locale) if phone else None
+            return query.run(arguments, OpenCall(world, session, contact=contact))
+
+    def take_over(self, conversation_id: int, by: str = "") -> bool:
+        """A person has the conversation from now on, and the flow hears nothing; False where one has it
+        already. Raises NotFound."""
+        return operator.take_over(self.database, self.clock, conversation_id, by)
+
+    def hand_back(self, conversation_id: int, data: Any = None) -> bool:
+        """The flow hears again; False where no person had the conversation. Raises NotFound.
+
+        An `agent` that the flow waits for is done, with `data` as its result.
+        """
+        if not operator.hand_back(self.database, self.clock, self.ids, conversation_id, data):
+            return False
+        self._doorbell.ring(conversation_id)
+        return True
+
+    def say(
+        self, conversation_id: int, message: Outbound, *, category: Category = Category.TRANSACTIONAL
+    ) -> int:
+        """Send one message beside the flow; its id in the outbox. Raises NotFound."""
+        id = operator.say(self.database, self.clock, self.ids, conversation_id, message, category)
+        self._doorbell.ring(conversation_id)
+        return id
+
+    def ring(self, conversation_id: int) -> None:
+        """Wake whoever serves this conversation: something in it is due."""
+        self._doorbell.ring(conversation_id)
+
+    @property
+    def channels(self) -> Mapping[str, Channel]:
+        """The ways to the contacts, by their names."""
+        return MappingProxyType(self._channels)
+
     def receipt(self, receipt: Receipt) -> bool:
         """Take what the provider tells of a message that we sent; False where it tells nothing new."""
         return receive(self.database, self.clock, receipt)
@@ -359,7 +419,7 @@ class App:
     def _pipeline(self, world: World) -> Pipeline:
         words = Words(self.settings.opt_out.stop, self.settings.opt_out.start)
         limit, opt_out = make_rate_limit(world, self._buckets, words.means_stop), make_opt_out(world, words)
-        first = [make_logging(world), make_errors(world), make_session(world), limit, opt_out]
+        first = [make_logging(world), make_errors(world), make_session(world), limit, opt_out, make_handover()]
         pipeline = Pipeline(first, [make_flow(world)])
         for middleware in self._added:
             pipeline.add(middleware)
