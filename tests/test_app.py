@@ -206,7 +206,7 @@ def test_the_pipelines_order_shows(make: MakeApp) -> None:
     app.use(first)
     app.use(second)
     app.bind()
-    ours = ("logging", "errors", "session", "rate_limit", "opt_out")
+    ours = ("logging", "errors", "session", "rate_limit", "opt_out", "handover")
     assert app.pipeline.names == (*ours, "first", "second", "flow")
     app.accept(message("hi"))
     app.drain()

@@ -13,6 +13,7 @@
     │   ├── BudgetExceeded        a turn past its microsteps, invokes or rendered bytes
     │   ├── StateError            stored state that doesn't fit the flow
     │   ├── UnknownName           a flow, command or text that isn't there at run time
+    │   │   └── NotFound          a conversation, an order, … that isn't on record
     │   └── Rejected              a command refuses what it was asked, for a business reason
     ├── EffectError               something outside the turn that failed; the flow is told
     │   └── TryAgain              it failed for now
@@ -106,6 +107,10 @@ class StateError(TurnError):
 
 class UnknownName(TurnError):
     """There is nothing of that name."""
+
+
+class NotFound(UnknownName):
+    """There is no such thing on record."""
 
 
 class Rejected(TurnError):

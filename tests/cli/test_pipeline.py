@@ -63,7 +63,7 @@ def test_the_order_shows(project: Path) -> None:
     ran = wabot("pipeline", "--project", project)
     assert ran.code == 0
     names = [line.split()[0] for line in ran.out.splitlines()]
-    ours = ["logging", "errors", "session", "rate_limit", "opt_out"]
+    ours = ["logging", "errors", "session", "rate_limit", "opt_out", "handover"]
     assert names == ["middleware", *ours, "log_turn", "Silent", "flow"]
     assert "corner.audit" in ran.out
     assert "Keeps what was written." in ran.out
@@ -74,7 +74,7 @@ def test_the_order_shows(project: Path) -> None:
 def test_programs_get_it_as_json(project: Path) -> None:
     configure(project, "corner.audit:log_turn")
     shown = wabot("pipeline", "--project", project, "--json").json
-    assert shown[5] == {"name": "log_turn", "module": "corner.audit", "summary": "Keeps what was written."}
+    assert shown[6] == {"name": "log_turn", "module": "corner.audit", "summary": "Keeps what was written."}
     assert shown[0]["summary"].startswith("The outermost middleware")
     assert shown[0]["module"] == "wabot.pipeline.logging"
 
@@ -84,7 +84,7 @@ def test_what_the_settings_name_is_used(project: Path) -> None:
     (middleware,) = find_middleware(settings)
     assert middleware.__module__ == "corner.audit"
     with build(settings, channel=FakeChannel()).bind() as app:
-        assert app.pipeline.names[5:] == ("log_turn", "flow")
+        assert app.pipeline.names[6:] == ("log_turn", "flow")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -63,6 +63,10 @@ class Desk:
     @property
     def today(self) -> date:
         return self.clock.now().astimezone(INDIA).date()
+
+    @property
+    def zone(self) -> tzinfo:
+        return INDIA
 
     def settings(self, model: type[BaseModel]) -> Any:
         return self.options.get(model) or model()

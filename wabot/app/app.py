@@ -47,7 +47,18 @@ from wabot.pipeline import (
     make_session,
 )
 from wabot.pipeline.call import OpenCall
-from wabot.runtime import Drained, Sender, SendPolicy, Sweep, Sweeper, accept, finish, next_due, operator, queries
+from wabot.runtime import (
+    Drained,
+    Sender,
+    SendPolicy,
+    Sweep,
+    Sweeper,
+    accept,
+    finish,
+    next_due,
+    operator,
+    queries,
+)
 from wabot.runtime.accept import RESERVED_CHANNELS
 from wabot.runtime.backlog import Upcoming, upcoming
 from wabot.runtime.effects import Effects, Runner
@@ -419,7 +430,14 @@ class App:
     def _pipeline(self, world: World) -> Pipeline:
         words = Words(self.settings.opt_out.stop, self.settings.opt_out.start)
         limit, opt_out = make_rate_limit(world, self._buckets, words.means_stop), make_opt_out(world, words)
-        first = [make_logging(world), make_errors(world), make_session(world), limit, opt_out, make_handover()]
+        first = [
+            make_logging(world),
+            make_errors(world),
+            make_session(world),
+            limit,
+            opt_out,
+            make_handover(),
+        ]
         pipeline = Pipeline(first, [make_flow(world)])
         for middleware in self._added:
             pipeline.add(middleware)

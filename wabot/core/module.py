@@ -5,9 +5,10 @@ and what the checker knows; its handlers run inside the turn that emitted the ev
 """
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, timedelta, tzinfo
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar, get_type_hints
@@ -60,6 +61,11 @@ class Call(Protocol):
         ...
 
     @property
+    def zone(self) -> tzinfo:
+        """The business's time zone."""
+        ...
+
+    @property
     def currency(self) -> str:
         """The business's currency, ISO 4217."""
         ...
@@ -84,6 +90,8 @@ class Call(Protocol):
         """The text of this key in the contact's locale. Raises UnknownName for an unknown key."""
         ...
 
+
+_BRACES = re.compile(r"{(\w+)}")
 
 Handler = Callable[[Any, Call], Any]
 EventHandler = Callable[[Mapping[str, Any], Call], None]
@@ -169,6 +177,27 @@ class Invoke:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A read of a module, which the HTTP API serves as `GET /whatsapp/<path>`.
+
+    A name in braces in `path` (`orders/{id}`) is an argument, and so is each parameter of the URL; all of
+    them are fields of `model`. Who asks must have `scope`.
+    """
+
+    name: str
+    model: type[BaseModel]
+    handler: Handler
+    summary: str
+    returns: Any
+    path: str
+    scope: str
+
+    def run(self, arguments: Mapping[str, Any], call: Call) -> Any:
+        """What the handler gives, as it is. Raises TurnError for arguments that don't fit, and NotFound."""
+        return self.handler(_values(self.name, self.model, arguments), call)
+
+
 def plain(value: Any) -> Any:
     """A handler's result as a flow sees it: models become dicts, typed values stay."""
     if isinstance(value, BaseModel):
@@ -183,7 +212,7 @@ def plain(value: Any) -> Any:
 
 @dataclass(slots=True)
 class Module:
-    """A named collection of commands, invokes, event handlers, settings and tables.
+    """A named collection of commands, queries, invokes, event handlers, settings and tables.
 
     `settings` is the pydantic model of the module's own section of the settings; `migrations` the
     folder of its Alembic revisions, whose branch label is the module's name.
@@ -194,6 +223,7 @@ class Module:
     migrations: Path | None = None
     commands: dict[str, Command] = field(default_factory=dict)
     invokes: dict[str, Invoke] = field(default_factory=dict)
+    queries: dict[str, Query] = field(default_factory=dict)
     handlers: dict[str, list[EventHandler]] = field(default_factory=dict)
     bound: bool = False
 
@@ -231,6 +261,33 @@ class Module:
             model, returns = _signature(full, handler)
             summary = (inspect.getdoc(handler) or "").split("\n\n")[0]
             self.invokes[full] = Invoke(full, model, handler, summary, returns, lease, tries)
+            return handler
+
+        return register
+
+    def query(self, name: str, *, path: str = "", scope: str = "") -> Callable[[Handler], Handler]:
+        """Register a read `(arguments: Model, call: Call) -> result` as `<module>.<name>`.
+
+        It changes nothing; where what is asked for isn't there it raises NotFound. Without `path` it is
+        served under `<module>/<name>`, without `scope` to whoever has `<module>:read`. A command may have
+        the same name.
+        """
+
+        def register(handler: Handler) -> Handler:
+            self._still_open(name)
+            full = f"{self.name}.{name}"
+            if full in self.queries:
+                raise DuplicateName(f'the query "{full}" is registered twice')
+            model, returns = _signature(full, handler)
+            where = path or f"{self.name}/{name}"
+            for argument in _BRACES.findall(where):
+                if argument not in model.model_fields:
+                    raise ConfigurationError(
+                        f"{full}: {model.__name__} has no {argument}, which is in its path"
+                    )
+            summary = (inspect.getdoc(handler) or "").split("\n\n")[0]
+            allowed = scope or f"{self.name}:read"
+            self.queries[full] = Query(full, model, handler, summary, returns, where, allowed)
             return handler
 
         return register
@@ -273,6 +330,13 @@ class Registry:
     commands: Mapping[str, Command]
     handlers: Mapping[str, tuple[EventHandler, ...]]
     invokes: Mapping[str, Invoke]
+    queries: Mapping[str, Query] = field(default_factory=dict)
+
+    def query(self, name: str) -> Query:
+        try:
+            return self.queries[name]
+        except KeyError:
+            raise UnknownName(f'there is no query "{name}"') from None
 
     def command(self, name: str) -> Command:
         try:
@@ -297,4 +361,5 @@ def bind(modules: Iterable[Module]) -> Registry:
         commands=MappingProxyType({n: c for m in named.values() for n, c in m.commands.items()}),
         handlers=MappingProxyType({event: tuple(listeners) for event, listeners in handlers.items()}),
         invokes=MappingProxyType({n: i for m in named.values() for n, i in m.invokes.items()}),
+        queries=MappingProxyType({n: q for m in named.values() for n, q in m.queries.items()}),
     )

@@ -3,6 +3,7 @@
 from wabot.pipeline.compose import CallNext, Middleware, Pipeline, compose
 from wabot.pipeline.errors import make_errors
 from wabot.pipeline.flow import make_flow
+from wabot.pipeline.handover import make_handover
 from wabot.pipeline.logging import make_logging
 from wabot.pipeline.optout import Words, make_opt_out
 from wabot.pipeline.ratelimit import make_rate_limit
@@ -24,6 +25,7 @@ __all__ = [
     "compose",
     "make_errors",
     "make_flow",
+    "make_handover",
     "make_logging",
     "make_opt_out",
     "make_rate_limit",

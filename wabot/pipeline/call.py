@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -63,6 +63,10 @@ class OpenCall:
     @property
     def today(self) -> date:
         return self._world.local(self.clock.now()).date()
+
+    @property
+    def zone(self) -> tzinfo:
+        return self._world.business.timezone
 
     @property
     def currency(self) -> str:

@@ -17,7 +17,7 @@ from wabot.core.tables import (
     OutboxRow,
     SendStatus,
 )
-from wabot.errors import UnknownName
+from wabot.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,10 @@ def failed_events(database: Database, limit: int = 100) -> list[FailedEvent]:
 
 
 def failed_event(database: Database, id: int) -> FailedEvent:
-    """Raises UnknownName where no failed event has this id."""
+    """Raises NotFound where no failed event has this id."""
     found = _events(database, _failed().where(InboundRow.id == id))
     if not found:
-        raise UnknownName(f"there is no failed event {id}")
+        raise NotFound(f"there is no failed event {id}")
     return found[0]
 
 
@@ -103,14 +103,14 @@ def unsent_messages(database: Database, limit: int = 100) -> list[UnsentMessage]
 def retry(database: Database, clock: Clock, ids: Sequence[int] | None = None) -> list[int]:
     """Let these wait for a turn again, all their tries before them; without `ids` every failed one.
 
-    They run before what came later in their conversation and still waits. Raises UnknownName, having
+    They run before what came later in their conversation and still waits. Raises NotFound, having
     changed nothing, where one of `ids` is no failed event.
     """
     return _change(database, ids, {"status": InboundStatus.PENDING, "due_at": clock.now(), "attempts": 0})
 
 
 def drop(database: Database, clock: Clock, id: int) -> None:
-    """Let this event be: it stays on record as dropped, with its error. Raises UnknownName."""
+    """Let this event be: it stays on record as dropped, with its error. Raises NotFound."""
     _change(database, [id], {"status": InboundStatus.DROPPED, "done_at": clock.now()})
 
 
@@ -151,6 +151,6 @@ def _change(database: Database, ids: Sequence[int] | None, values: dict[str, Any
         changed = sorted(session.scalars(statement.returning(InboundRow.id)))
         missing = sorted(set(ids or ()) - set(changed))
         if missing:
-            raise UnknownName(f"there is no failed event {', '.join(map(str, missing))}")
+            raise NotFound(f"there is no failed event {', '.join(map(str, missing))}")
         session.commit()
         return changed

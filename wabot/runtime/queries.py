@@ -22,7 +22,7 @@ from wabot.core.tables import (
     TimerRow,
 )
 from wabot.engine.state import State
-from wabot.errors import UnknownName
+from wabot.errors import NotFound
 from wabot.pipeline.flow import drop_open
 
 
@@ -77,10 +77,10 @@ def _view(row: ConversationRow, contact: ContactRow, locale: str) -> Conversatio
 
 
 def contact(session: Session, phone: str, locale: str) -> Contact:
-    """Raises UnknownName for a number that never wrote and was never imported."""
+    """Raises NotFound for a number that never wrote and was never imported."""
     row = session.scalars(select(ContactRow).where(ContactRow.phone == phone)).one_or_none()
     if row is None:
-        raise UnknownName(f"there is no contact {phone}")
+        raise NotFound(f"there is no contact {phone}")
     return Contact(row.id, row.phone, row.name, row.locale or locale)
 
 
@@ -126,7 +126,7 @@ def reset(database: Database, clock: Clock, conversation_id: int) -> None:
     with database.transaction() as session:
         row = lock(session, ConversationRow, conversation_id)
         if row is None:
-            raise UnknownName(f"there is no conversation {conversation_id}")
+            raise NotFound(f"there is no conversation {conversation_id}")
         row.state, row.version = None, row.version + 1
         drop_open(session, conversation_id, now)
         waiting = (InboundRow.conversation_id == conversation_id, InboundRow.due_at.is_not(None))
