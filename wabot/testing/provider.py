@@ -80,7 +80,7 @@ class FakeProvider:
 
     `usual` is what it does with messages for which `next` said nothing. `listener` hears every
     callback; it runs in a thread of the provider's. A message that carries a callback URL has its reports
-    posted there too, as JSON.
+    posted there too, as JSON. A fake of one provider has a `handler` and a `call_url` of its own.
     """
 
     def __init__(self, usual: Behaviour | None = None, *, listener: Listener | None = None) -> None:
@@ -95,7 +95,7 @@ class FakeProvider:
         self._next: deque[Behaviour] = deque()
         self._changed = threading.Condition()
         self._open_callbacks: set[threading.Timer] = set()
-        self._server: _Server | None = None
+        self._server: Server | None = None
         self._thread: threading.Thread | None = None
         self._port = 0
 
@@ -112,7 +112,7 @@ class FakeProvider:
 
     def start(self) -> Self:
         """Listen, on the same port as before if there was one."""
-        self._server = _Server(self, self._port)
+        self._server = Server(self, self._port)
         self._port = self._server.server_address[1]
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.01,), name="wabot-provider", daemon=True
@@ -181,6 +181,10 @@ class FakeProvider:
         with self._changed:
             return list(self._by_reference.get(reference, ()))
 
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        """What answers a request; its server has this provider as `provider`."""
+        return _Handler
+
     def receive(self, body: dict[str, Any]) -> tuple[Behaviour, Delivery | None]:
         """The server's part: what to do with this message, and the message itself if it is taken."""
         with self._changed:
@@ -242,17 +246,21 @@ class FakeProvider:
             if self.listener is not None:
                 self.listener(report)
             if url:
-                post(url, asdict(report), timeout=5.0)
+                self.call_url(url, report)
+
+    def call_url(self, url: str, report: StatusReport) -> None:
+        """Post a report to the URL that its message carried."""
+        post(url, asdict(report), timeout=5.0)
 
 
-class _Server(ThreadingHTTPServer):
+class Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
 
     def __init__(self, provider: FakeProvider, port: int) -> None:
         self.provider = provider
-        super().__init__((HOST, port), _Handler)
+        super().__init__((HOST, port), provider.handler())
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         # Whoever asked was killed, and that is what the test is about: half a request, or a line that is cut.
@@ -261,7 +269,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+    server: Server
     wbufsize = -1
 
     def log_message(self, format: str, *args: Any) -> None:
