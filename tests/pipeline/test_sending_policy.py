@@ -12,7 +12,7 @@ from wabot.core.tables import Category, ConversationRow, OutboxRow
 from wabot.errors import NotSent, SendUnknown, Undeliverable
 from wabot.pipeline.turn import enqueue
 from wabot.runtime.policy import OUTSIDE, Form, shaped
-from wabot.runtime.send import CIRCUIT_OPEN
+from wabot.runtime.send import CIRCUIT_OPEN, UNREADABLE
 from wabot.testing.fakes import FakeChannel
 
 PARCEL = Template(name="parcel_today", language="en", variables={"1": "7"})
@@ -57,7 +57,8 @@ def test_without_a_template_it_fails_and_says_why(windowed: Desk) -> None:
     assert len(windowed.channel.sent) == 1
     assert windowed.outbox()[-1] == ("failed", OUTSIDE)
     assert windowed.app.outbox(1)[-1].reason == (
-        "the contact last wrote 1d1h ago: a message without a template leaves only within 1d"
+        "the contact last wrote 1d1h ago: a message without a template leaves only within 1d: "
+        "name a template in its text, or in the flow's say"
     )
 
 
@@ -111,7 +112,7 @@ def test_a_channel_without_a_window_takes_everything_always(desk: Desk) -> None:
     assert SERVICE_WINDOW == WINDOW
 
 
-def test_a_message_that_cannot_be_read_is_left_to_the_sender(windowed: Desk) -> None:
+def test_a_message_that_cannot_be_read_has_failed(windowed: Desk) -> None:
     windowed.write("hello")
     windowed.channel.fail_next(NotSent("busy"))
     tell(windowed, FREE)
@@ -119,7 +120,7 @@ def test_a_message_that_cannot_be_read_is_left_to_the_sender(windowed: Desk) -> 
         session.execute(update(OutboxRow).where(OutboxRow.position == 2).values(message=["nonsense"]))
         session.commit()
     windowed.wait(timedelta(minutes=1))
-    assert windowed.outbox()[-1][0] == "unknown"
+    assert windowed.outbox()[-1] == ("failed", UNREADABLE)
 
 
 def test_shaping_changes_nothing_else() -> None:

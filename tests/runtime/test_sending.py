@@ -3,6 +3,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Session
 
 from tests.runtime.conftest import MakeRuntime
@@ -12,7 +13,7 @@ from wabot.core.ports import Capabilities
 from wabot.core.tables import Category, ConversationRow, OutboxRow
 from wabot.errors import NotSent, SendError, SendUnknown, Undeliverable
 from wabot.pipeline import Turn
-from wabot.runtime import SendOutcome, SendPolicy, queries
+from wabot.runtime import Receipt, ReceiptStatus, SendOutcome, SendPolicy, failed, queries, receive
 from wabot.runtime.rendering import fit
 from wabot.testing.fakes import FakeChannel, FakeLookupChannel, FileLookupChannel
 
@@ -192,7 +193,30 @@ def test_a_message_that_cannot_be_read_blocks_nobody(runtime: Runtime, channel: 
         session.commit()
     runtime.sweep().drain()
     assert said(channel) == ["other"]
-    assert statuses(runtime) == ["unknown"]
+    row = queries.outbox(runtime.world.database, 1)[0]
+    assert (row.status, row.code, row.provider_id) == ("failed", "unreadable", None)
+    assert row.reason == (
+        "its row holds no message that can be read (nonsense: Extra inputs are not permitted)"
+    )
+
+
+@pytest.mark.parametrize("text", ['{"text":', "", "nonsense", "[1]", '{"$date":"soon"}', "[" * 100_000])
+def test_a_row_that_is_no_json_blocks_nobody(runtime: Runtime, channel: FakeChannel, text: str) -> None:
+    """Not in its own conversation, not in others, and not the provider's receipts and the operator's lists."""
+    runtime.hear("say one; say two")
+    runtime.hear("say other", phone="+910000000001")
+    runtime.pipeline.run(Turn(1))
+    with runtime.world.database.transaction() as session:
+        session.execute(sql("UPDATE outbox SET message = :text WHERE id = 1"), {"text": text})
+        session.commit()
+    for _ in range(3):
+        wait(runtime, MINUTE)
+    assert sorted(said(channel)) == ["other", "two"]
+    assert statuses(runtime) == ["failed", "sent"]
+    receipt = Receipt(channel="fake", status=ReceiptStatus.QUEUED, reference="id-1")
+    receive(runtime.world.database, runtime.clock, receipt)
+    unsent = failed.unsent_messages(runtime.world.database)
+    assert [(message.id, message.code) for message in unsent] == [(1, "unreadable")]
 
 
 def test_a_lease_that_ran_out_makes_the_fate_unknown(runtime: Runtime, channel: FakeChannel) -> None:

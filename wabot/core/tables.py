@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, false, text
+from sqlalchemy import Dialect, ForeignKey, Index, String, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from wabot.core.database import Base, BigId, JsonText
@@ -140,6 +140,19 @@ class InboundRow(Base):
     done_at: Mapped[datetime | None]
 
 
+class MessageText(JsonText):
+    """A message as JSON text. Text that is no JSON comes as it is, and is no message to whoever reads it:
+    a spoilt row must not keep all others from being found."""
+
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        try:
+            return super().process_result_value(value, dialect)
+        except (ValueError, RecursionError):
+            return value
+
+
 class OutboxRow(Base):
     """A message on its way out. `position` orders those of one conversation.
 
@@ -162,7 +175,7 @@ class OutboxRow(Base):
     inbound_id: Mapped[int | None] = mapped_column(ForeignKey("inbound.id"), index=True)
     reference: Mapped[str] = mapped_column(String(64), unique=True)
     category: Mapped[str] = mapped_column(String(16), default=Category.TRANSACTIONAL)
-    message: Mapped[Any] = mapped_column(JsonText)
+    message: Mapped[Any] = mapped_column(MessageText)
     status: Mapped[str] = mapped_column(String(16), default=SendStatus.PENDING)
     attempts: Mapped[int] = mapped_column(default=0)
     resent: Mapped[bool] = mapped_column(default=False)

@@ -2,9 +2,10 @@
 
 from wabot.runtime.accept import accept
 from wabot.runtime.effects import finish
+from wabot.runtime.fate import SendOutcome, SendPolicy
 from wabot.runtime.queries import ConversationView
 from wabot.runtime.receipts import Receipt, ReceiptStatus, receive
-from wabot.runtime.send import Sender, SendOutcome, SendPolicy
+from wabot.runtime.send import Sender
 from wabot.runtime.sweep import Drained, Sweep, Sweeper, next_due
 
 __all__ = [

@@ -6,11 +6,13 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
+from wabot.core import limits
 from wabot.core.durations import format_duration
 from wabot.core.messages import Outbound
 from wabot.core.ports import Channel
 from wabot.core.tables import Category, ContactRow, ConversationRow, OutboxRow
 from wabot.errors import SendError, Undeliverable
+from wabot.runtime.fate import NO_TEMPLATE, has_template
 
 OPTED_OUT, OUTSIDE = "opted_out", "outside_window"
 """The codes of messages that were not sent for these reasons."""
@@ -36,18 +38,22 @@ class Policy:
         if contact.opted_out_at is not None and row.category != Category.OPT_OUT:
             return Undeliverable("the contact has opted out", code=OPTED_OUT)
         window = self._channels[conversation.channel].capabilities.window
-        templated = isinstance(row.message, dict) and row.message.get("template") is not None
-        if window is None:
+        if window is None or row.as_template:
             return Form.AS_IS
         if _is_open(window, conversation.last_message_at, now):
             # A campaign's template was paid for and approved as it is.
             return Form.AS_IS if row.category == Category.CAMPAIGN else Form.FREE
-        return Form.AS_IS if templated else _outside(window, conversation.last_message_at, now)
+        return (
+            Form.AS_IS if has_template(row.message) else _outside(window, conversation.last_message_at, now)
+        )
 
 
 def shaped(message: Outbound, form: Form) -> Outbound:
-    """`message` as it leaves: inside the window in its own words, where it has any beside its template."""
-    if form is Form.AS_IS or message.template is None:
+    """`message` as it leaves: inside the window in its own words, where it has any beside its template.
+
+    With more buttons than a message takes that is no template, it stays one.
+    """
+    if form is Form.AS_IS or message.template is None or len(message.buttons) > limits.BUTTONS:
         return message
     free = message.model_copy(update={"template": None})
     return message if free == Outbound() else free
@@ -60,6 +66,7 @@ def _is_open(window: timedelta, last: datetime | None, now: datetime) -> bool:
 def _outside(window: timedelta, last: datetime | None, now: datetime) -> Undeliverable:
     wrote = "never wrote" if last is None else f"last wrote {format_duration(now - last)} ago"
     return Undeliverable(
-        f"the contact {wrote}: a message without a template leaves only within {format_duration(window)}",
+        f"the contact {wrote}: a message without a template leaves only within {format_duration(window)}: "
+        f"{NO_TEMPLATE}",
         code=OUTSIDE,
     )

@@ -1,7 +1,7 @@
 """Messages on their way out: claimed with a lease, sent, and settled where their fate isn't known.
 
     pending --claim--> claimed --taken by the provider--> sent
-       ^                  |----refused before it left: pending, later and later
+       ^                  |----refused before it left: pending, later and later (`runtime.fate`)
        |                  |----will never be accepted: failed
        |                  '----time-out, or the lease ran out: unknown, for a grace period
        '--once more------ unknown --found at the provider--> sent
@@ -9,13 +9,12 @@
 A conversation's messages leave in their order: while one is open, those behind it wait.
 """
 
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
 from sqlalchemy import Select, Update, bindparam, exists, select, update
 from sqlalchemy.orm import Session, aliased, defer
 
@@ -28,6 +27,7 @@ from wabot.core.metrics import SENDS, Metrics, NoMetrics
 from wabot.core.ports import Channel, Clock, Lookup
 from wabot.core.tables import Category, ContactRow, ConversationRow, InboundRow, OutboxRow, SendStatus
 from wabot.errors import CircuitOpen, NotSent, SendError, SendUnknown, Undeliverable
+from wabot.runtime.fate import Fate, SendOutcome, SendPolicy, refused, suppress, why
 from wabot.runtime.policy import Form, shaped
 from wabot.runtime.rendering import fit
 
@@ -35,33 +35,8 @@ T = TypeVar("T")
 
 CIRCUIT_OPEN = "circuit_open"
 """The code of a message that waits for its channel to work again."""
-
-
-@dataclass(frozen=True, slots=True)
-class SendPolicy:
-    """`lease` is longer than a channel's own time-out. `grace` is how long a callback may take. Pauses
-    after a refusal double from `first_pause` to `longest_pause`; after `give_up` the message has failed:
-    by then the window in which a contact may be answered is closed (24 h)."""
-
-    lease: timedelta = timedelta(seconds=60)
-    grace: timedelta = timedelta(seconds=60)
-    first_pause: timedelta = timedelta(seconds=1)
-    longest_pause: timedelta = timedelta(minutes=10)
-    give_up: timedelta = timedelta(hours=24)
-
-    def pause(self, outbox_id: int, attempts: int) -> timedelta:
-        """The pause after this many claims. Its second half is spread by the message's id, so that many
-        messages refused together don't come back together; no chance is in it, for tests to repeat."""
-        whole = min(self.first_pause * float(2 ** min(attempts - 1, 30)), self.longest_pause)
-        spread = zlib.crc32(f"{outbox_id}:{attempts}".encode()) / 2**32
-        return whole / 2 + whole / 2 * spread
-
-
-class SendOutcome(StrEnum):
-    SENT = "sent"
-    LATER = "later"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
+UNREADABLE = "unreadable"
+"""The code of a message whose row holds none."""
 
 
 Decide = Callable[[Session, OutboxRow, datetime], SendError | Form]
@@ -82,6 +57,7 @@ class _Claim:
     reference: str
     correlation: str
     created_at: datetime
+    as_template: bool
     once_more: bool
     settle: bool
     form: Form = Form.AS_IS
@@ -91,8 +67,7 @@ class _Claim:
 @dataclass(frozen=True, slots=True)
 class _Sent:
     claim: _Claim
-    outcome: SendOutcome
-    changes: dict[str, Any]
+    fate: Fate
 
 
 class Sender:
@@ -147,29 +122,29 @@ class Sender:
                 found = sent = self._bring(found)
                 crash_point("send.before_mark")
             self._tell(found)
-            outcomes.append(found.outcome)
+            outcomes.append(found.fate.outcome)
 
     def _bring(self, claim: _Claim) -> _Sent:
-        return _Sent(claim, *(self._settle(claim) if claim.settle else self._send(claim)))
+        return _Sent(claim, self._settle(claim) if claim.settle else self._send(claim))
 
     def _tell(self, sent: _Sent) -> None:
-        claim = sent.claim
-        self._metrics.count(SENDS, channel=claim.channel, outcome=sent.outcome.value)
+        claim, fate = sent.claim, sent.fate
+        self._metrics.count(SENDS, channel=claim.channel, outcome=fate.outcome.value)
         self._log.info(
             "send",
-            outcome=sent.outcome.value,
+            outcome=fate.outcome.value,
             outbox=claim.id,
             attempts=claim.attempts,
             conversation=claim.conversation_id,
             contact=hash_phone(claim.phone, self._log_key),
             correlation=claim.correlation,
-            code=sent.changes.get("code", ""),
+            code=fate.changes.get("code", ""),
         )
 
     def _mark_and_claim(self, sent: _Sent | None, more: bool) -> _Claim | _Sent | None:
         with self._database.transaction() as session:
             if sent is not None:
-                _mark(session, sent)
+                _mark(session, sent, self._clock.now())
             found = self._claim(session) if more else None
             session.commit()
             return found
@@ -185,7 +160,7 @@ class Sender:
         claim = _as_claim(row, conversation, contact.phone, correlation, settle)
         if row.status == SendStatus.CLAIMED:
             lost = SendUnknown("whoever sent it did not say what came of it")
-            return self._put_off(session, _Sent(claim, SendOutcome.UNKNOWN, self._unknown(lost)))
+            return self._put_off(session, _Sent(claim, self._unknown(lost)))
         claim = replace(claim, attempts=row.attempts + 1, until=now + self._policy.lease)
         decided = Form.AS_IS if settle else self._decide(session, row, now)
         if isinstance(decided, SendError):
@@ -197,36 +172,35 @@ class Sender:
         return claim
 
     def _refused(self, claim: _Claim, error: SendError) -> _Sent:
-        if isinstance(error, NotSent):
-            outcome, changes = self._later(claim, error)
-        else:
-            outcome, changes = SendOutcome.FAILED, _failed(error)
-        return _Sent(claim, outcome, {**changes, "attempts": claim.attempts})
+        fate = refused(claim, error, self._clock.now(), self._policy)
+        return _Sent(claim, replace(fate, changes={**fate.changes, "attempts": claim.attempts}))
 
     def _put_off(self, session: Session, sent: _Sent) -> _Sent:
-        session.execute(_row(sent.claim.id).values(sent.changes), execution_options=_ALONE)
+        session.execute(_row(sent.claim.id).values(sent.fate.changes), execution_options=_ALONE)
         return sent
 
-    def _send(self, claim: _Claim) -> tuple[SendOutcome, dict[str, Any]]:
-        if claim.until is not None and self._clock.now() >= claim.until:
+    def _send(self, claim: _Claim) -> Fate:
+        now = self._clock.now()
+        if claim.until is not None and now >= claim.until:
             # This process slept. Another may have sent it since; where none has, it is pending again.
-            return self._later(claim, NotSent("its lease was over before it was sent"))
+            late = NotSent("its lease was over before it was sent")
+            return refused(claim, late, now, self._policy)
         channel = self._channels[claim.channel]
+        tried = claim
         try:
-            message = fit(shaped(Outbound.model_validate(claim.message), claim.form), channel.capabilities)
+            message = fit(shaped(_read(claim), claim.form), channel.capabilities)
+            tried = replace(claim, as_template=message.template is not None)
             provider_id = self._ask(
                 claim, lambda: channel.send(claim.phone, claim.sender, message, claim.reference)
             )
-        except NotSent as error:
-            return self._later(claim, error)
-        except Undeliverable as error:
-            return SendOutcome.FAILED, _failed(error)
+        except (NotSent, Undeliverable) as error:
+            return refused(tried, error, self._clock.now(), self._policy)
         except SendUnknown as error:
-            return SendOutcome.UNKNOWN, self._unknown(error)
+            return self._unknown(error)
         except Exception as error:  # noqa: BLE001 - an adapter's bug may come after the message left
             self._log.error("channel", channel=claim.channel, **describe(error))
-            return SendOutcome.UNKNOWN, self._unknown(SendUnknown(f"{type(error).__name__}: {error}"))
-        return SendOutcome.SENT, self._sent(provider_id)
+            return self._unknown(SendUnknown(f"{type(error).__name__}: {error}"))
+        return self._sent(provider_id, tried.as_template)
 
     def _ask(self, claim: _Claim, question: Callable[[], T]) -> T:
         """What the channel says, unless it failed too often lately: then NotSent."""
@@ -235,42 +209,32 @@ class Sender:
         except CircuitOpen as error:
             raise NotSent(error.message, code=CIRCUIT_OPEN) from None
 
-    def _later(self, claim: _Claim, error: SendError) -> tuple[SendOutcome, dict[str, Any]]:
-        now = self._clock.now()
-        if now - claim.created_at >= self._policy.give_up:
-            return SendOutcome.FAILED, _failed(error)
-        due_at = now + self._policy.pause(claim.id, claim.attempts)
-        return SendOutcome.LATER, {"status": SendStatus.PENDING, "due_at": due_at, **_why(error)}
-
-    def _settle(self, claim: _Claim) -> tuple[SendOutcome, dict[str, Any]]:
+    def _settle(self, claim: _Claim) -> Fate:
         """Ask the provider, where it can tell; else a transactional message goes once more."""
-        channel = self._channels[claim.channel]
+        channel, now = self._channels[claim.channel], self._clock.now()
+        again = {"status": SendStatus.PENDING, "due_at": now}
         if not isinstance(channel, Lookup):
-            if not claim.once_more:
-                return SendOutcome.UNKNOWN, {"due_at": None}
-            return SendOutcome.LATER, {
-                "status": SendStatus.PENDING,
-                "due_at": self._clock.now(),
-                "resent": True,
-            }
+            if claim.once_more:
+                return Fate(SendOutcome.LATER, {**again, "resent": True})
+            return Fate(SendOutcome.UNKNOWN, {"due_at": None})
         try:
             provider_id = self._ask(claim, lambda: channel.find(claim.phone, claim.reference))
         except SendError as error:
-            if self._clock.now() - claim.created_at >= self._policy.give_up:
-                return SendOutcome.UNKNOWN, {"due_at": None, **_why(error)}
-            return SendOutcome.UNKNOWN, self._unknown(error)
+            if now - claim.created_at >= self._policy.give_up:
+                return Fate(SendOutcome.UNKNOWN, {"due_at": None, **why(error)})
+            return self._unknown(error)
         if provider_id is not None:
-            return SendOutcome.SENT, self._sent(provider_id)
-        return SendOutcome.LATER, {"status": SendStatus.PENDING, "due_at": self._clock.now()}
+            return self._sent(provider_id, claim.as_template)
+        return Fate(SendOutcome.LATER, again)
 
-    def _sent(self, provider_id: str) -> dict[str, Any]:
-        now = self._clock.now()
-        done = {"status": SendStatus.SENT, "provider_id": provider_id, "sent_at": now, "due_at": None}
-        return {**done, "code": "", "reason": ""}
+    def _sent(self, provider_id: str, as_template: bool) -> Fate:
+        done = {"status": SendStatus.SENT, "provider_id": provider_id, "sent_at": self._clock.now()}
+        known = {"due_at": None, "code": "", "reason": "", "as_template": as_template}
+        return Fate(SendOutcome.SENT, done | known)
 
-    def _unknown(self, error: SendError) -> dict[str, Any]:
+    def _unknown(self, error: SendError) -> Fate:
         due_at = self._clock.now() + self._policy.grace
-        return {"status": SendStatus.UNKNOWN, "due_at": due_at, **_why(error)}
+        return Fate(SendOutcome.UNKNOWN, {"status": SendStatus.UNKNOWN, "due_at": due_at, **why(error)})
 
 
 _ALONE = {"synchronize_session": False}
@@ -290,22 +254,31 @@ def _row(id: int) -> Update:
     return update(OutboxRow).where(OutboxRow.id == id)
 
 
-def _mark(session: Session, sent: _Sent) -> None:
-    """Write what came of it, unless a receipt told more, or the row was claimed by another since."""
-    mine = _row(sent.claim.id).where(OutboxRow.attempts == sent.claim.attempts)
+def _read(claim: _Claim) -> Outbound:
+    """The claimed message. Raises Undeliverable where its row holds none."""
+    try:
+        return Outbound.model_validate(claim.message)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        told = f"{where}: {first['msg']}" if where else first["msg"]
+        raise Undeliverable(f"its row holds no message that can be read ({told})", code=UNREADABLE) from error
+
+
+def _mark(session: Session, sent: _Sent, now: datetime) -> None:
+    """Write what came of it, unless a receipt told more, or the row was claimed by another since.
+
+    A receipt that came before the answer may have put the message back in line already.
+    """
+    claim, fate = sent.claim, sent.fate
+    mine = _row(claim.id).where(OutboxRow.attempts == claim.attempts, OutboxRow.status != SendStatus.PENDING)
     open_still = mine.where(OutboxRow.due_at.is_not(None)).returning(OutboxRow.id)
-    marked = session.execute(open_still.values(sent.changes), execution_options=_ALONE).first()
-    if marked is None and sent.outcome is SendOutcome.SENT:
+    marked = session.execute(open_still.values(fate.changes), execution_options=_ALONE).first()
+    if marked is None and fate.outcome is SendOutcome.SENT:
         unnamed = mine.where(OutboxRow.provider_id.is_(None))
-        session.execute(unnamed.values(provider_id=sent.changes["provider_id"]), execution_options=_ALONE)
-
-
-def _failed(error: SendError) -> dict[str, Any]:
-    return {"status": SendStatus.FAILED, "due_at": None, **_why(error)}
-
-
-def _why(error: SendError) -> dict[str, str]:
-    return {"code": (error.code or "")[:32], "reason": error.message}
+        session.execute(unnamed.values(provider_id=fate.changes["provider_id"]), execution_options=_ALONE)
+    if fate.suppress:
+        suppress(session, claim.conversation_id, now)
 
 
 def _heads(channels: list[str]) -> Select[OutboxRow, ConversationRow, ContactRow, str]:
@@ -344,6 +317,7 @@ def _as_claim(
         reference=row.reference,
         correlation=correlation or "",
         created_at=row.created_at,
+        as_template=row.as_template,
         once_more=row.category == Category.TRANSACTIONAL and not row.resent,
         settle=settle,
     )

@@ -18,7 +18,8 @@ from wabot.pipeline.compose import Pipeline
 from wabot.pipeline.turn import Outcome, Turn
 from wabot.pipeline.world import World
 from wabot.runtime.effects import EffectOutcome, Effects
-from wabot.runtime.send import Sender, SendOutcome
+from wabot.runtime.fate import SendOutcome
+from wabot.runtime.send import Sender
 from wabot.runtime.timers import fire_due
 
 BATCH = 200
