@@ -25,7 +25,7 @@ from wabot.core.faults import crash_point
 from wabot.core.messages import Inbound, Outbound
 from wabot.core.metrics import CIRCUIT, MemoryMetrics, Metrics
 from wabot.core.module import STARTED, Module, Registry, bind
-from wabot.core.ports import Channel, Clock, Doorbell, Ids, NoDoorbell, RandomIds, SystemClock
+from wabot.core.ports import Channel, Clock, Doorbell, GivenId, Ids, NoDoorbell, RandomIds, SystemClock
 from wabot.core.tables import Category, EffectRow, InboundRow, OutboxRow, TimerRow
 from wabot.engine.check import CheckOptions, check
 from wabot.engine.engine import Engine
@@ -42,6 +42,7 @@ from wabot.pipeline import (
     make_flow,
     make_handover,
     make_logging,
+    make_media,
     make_opt_out,
     make_rate_limit,
     make_session,
@@ -230,10 +231,14 @@ class App:
     def database(self) -> Database:
         return self._ready.world.database
 
-    def accept(self, message: Inbound) -> bool:
-        """Commit a message of a contact; False where it was accepted before. Its turn comes later."""
+    def accept(self, message: Inbound, *, correlation: str = "") -> bool:
+        """Commit a message of a contact; False where it was accepted before. Its turn comes later.
+
+        `correlation`, 64 characters at most, is on the turn's log lines; without it a new id is.
+        """
         world = self._ready.world
-        conversation_id = accept(world.database, world.clock, world.ids, message)
+        ids = GivenId(correlation) if correlation else world.ids
+        conversation_id = accept(world.database, world.clock, ids, message)
         if conversation_id is None:
             return False
         self._doorbell.ring(conversation_id)
@@ -436,6 +441,8 @@ class App:
             make_session(world),
             limit,
             opt_out,
+            # Before the handover: a person who has a conversation in hand wants its pictures too.
+            *self._media(),
             make_handover(),
         ]
         pipeline = Pipeline(first, [make_flow(world)])
@@ -443,6 +450,11 @@ class App:
             pipeline.add(middleware)
         pipeline.freeze()
         return pipeline
+
+    def _media(self) -> list[Middleware]:
+        """Files are asked for where something can fetch them."""
+        fetch = self._runners.get(MEDIA)
+        return [make_media(fetch.channels)] if isinstance(fetch, FetchesMedia) else []
 
     def _sender(self, world: World) -> Sender:
         runtime = self.settings.runtime

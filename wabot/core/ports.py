@@ -30,6 +30,16 @@ class RandomIds:
         return uuid4().hex
 
 
+class GivenId:
+    """One that was made before."""
+
+    def __init__(self, id: str) -> None:
+        self._id = id
+
+    def new(self) -> str:
+        return self._id
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a channel can show; without it the sender writes the options as numbered text.
