@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
@@ -22,7 +23,16 @@ from wabot.errors import ConfigurationError, SettingsError
 from wabot.pipeline import Middleware
 from wabot.settings import FILE, Settings, load_settings
 
-__all__ = ["GROUP", "build", "configure_logging", "find_modules", "import_queue", "load_settings"]
+__all__ = [
+    "GROUP",
+    "build",
+    "configure_logging",
+    "find_modules",
+    "import_queue",
+    "import_web",
+    "import_wsgi",
+    "load_settings",
+]
 
 GROUP = "wabot.modules"
 """The entry points under which packages offer modules."""
@@ -43,12 +53,8 @@ def build(settings: Settings, **overrides: Any) -> App:
 
 def _in_redis(settings: Settings, url: str) -> dict[str, Any]:
     """What all processes share. Raises ConfigurationError where the adapter's extra isn't installed."""
-    try:
+    with _wanting("redis"):
         from wabot.adapters.redis import Link, RedisBreaker, RedisBuckets
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"{error.name} isn't installed", hint='pip install "wabot[redis]"'
-        ) from error
     link, metrics, rate = Link(url), MemoryMetrics(), rate_of(settings)
     return {
         "metrics": metrics,
@@ -97,13 +103,34 @@ def _import(name: str) -> Middleware:
 
 def import_queue() -> ModuleType:
     """The adapter of RQ. Raises ConfigurationError where it isn't installed."""
-    try:
+    with _wanting("redis"):
         from wabot.adapters import queue
+    return queue
+
+
+def import_web() -> ModuleType:
+    """The adapter of Flask. Raises ConfigurationError where it isn't installed."""
+    with _wanting("web"):
+        from wabot.adapters import web
+    return web
+
+
+def import_wsgi() -> ModuleType:
+    """The servers that serve it. Raises ConfigurationError where they aren't installed."""
+    with _wanting("web"):
+        from wabot.adapters import wsgi
+    return wsgi
+
+
+@contextmanager
+def _wanting(extra: str) -> Iterator[None]:
+    """Name the extra in place of the package that isn't there."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            f"{error.name} isn't installed", hint='pip install "wabot[redis]"'
+            f"{error.name} isn't installed", hint=f'pip install "wabot[{extra}]"'
         ) from error
-    return queue
 
 
 def find_modules(names: Iterable[str] | None = None) -> list[Module]:

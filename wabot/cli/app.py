@@ -33,6 +33,11 @@ ProjectOption = Annotated[
     ),
 ]
 
+Host = Annotated[
+    str | None, typer.Option(help="The address to listen at; else `[web] host`.", show_default=False)
+]
+Port = Annotated[int | None, typer.Option(help="The port; else `[web] port`.", show_default=False)]
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -244,15 +249,64 @@ def run_(
             envvar="WABOT_PROJECT", help="The project; without it the one here.", show_default=False
         ),
     ] = None,
+    web: Annotated[
+        bool | None,
+        typer.Option(
+            "--web/--no-web",
+            help="Serve webhooks and the HTTP API; without a word, if a provider or a key is there.",
+            show_default=False,
+        ),
+    ] = None,
+    host: Host = None,
+    port: Port = None,
 ) -> None:
-    """Run the project in this process until it is stopped: turns, timers, effects and sending.
+    """Run the project in this process until it is stopped: webhooks, turns, timers, effects and sending.
 
     \b
     wabot run
+    wabot run --web --port 8080
     """
     from wabot.cli.run import run
 
-    run(project)
+    run(project, web=web, host=host, port=port)
+
+
+@app.command(rich_help_panel=RUN)
+def web(
+    project: ProjectOption = None,
+    host: Host = None,
+    port: Port = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes; else `[web] workers`.", show_default=False)
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of each; else `[web] threads`.", show_default=False)
+    ] = None,
+) -> None:
+    """Serve webhooks and the HTTP API with gunicorn, beside workers that do the work.
+
+    Without a key it doesn't start, unless it is on a loopback address in dev mode.
+
+    \b
+    wabot web
+    wabot web --host 0.0.0.0 --port 8080 --workers 4
+    """
+    from wabot.cli.web import run
+
+    run(project, host=host, port=port, workers=workers, threads=threads)
+
+
+@app.command(rich_help_panel=RUN)
+def doctor(project: ProjectOption = None, as_json: Json = False) -> None:
+    """Look for what would keep a deployment from working, and say how to mend it. Exit 1 on errors.
+
+    \b
+    wabot doctor
+    wabot doctor --json
+    """
+    from wabot.cli.doctor import run
+
+    run(project, as_json=as_json)
 
 
 @app.command(rich_help_panel=RUN)

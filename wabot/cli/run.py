@@ -3,38 +3,79 @@
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
-from wabot.bootstrap import build, configure_logging, load_settings
+from pydantic import ValidationError
+
+from wabot.app import App
+from wabot.bootstrap import build, configure_logging, import_web, import_wsgi, load_settings
+from wabot.core.doors import WebSettings
 from wabot.errors import UsageError
 from wabot.runtime import Sweeper
+from wabot.runtime.keys import any_key
 from wabot.settings import FILE, Settings
 from wabot.testing.places import display, project_of
 
 
-def run(project: Path | None) -> None:
-    """Sweep until SIGTERM or Ctrl-C; the piece of work in hand is finished first."""
-    settings = settings_here(project)
+def run(project: Path | None, *, web: bool | None, host: str | None, port: int | None) -> None:
+    """Sweep until SIGTERM or Ctrl-C, and serve HTTP beside it; the piece of work in hand is finished first.
+
+    Without a word on `web` there is a server where anybody could use it: a provider or a key is there.
+    """
+    settings = with_options(settings_here(project), {"host": host, "port": port})
     configure_logging(settings)
     app = build(settings)
     with app.bind():
         sweeper = app.sweeper()
-        with stopped_by_signals(sweeper):
-            print(f"{display(settings.directory)} runs; Ctrl-C stops it.", file=sys.stderr, flush=True)
+        served = _server(app) if web or (web is None and _wanted(app)) else None
+        with stopped_by_signals(sweeper), served or nullcontext():
+            told = f", the web server at {served.url}" if served else ""
+            print(f"{display(settings.directory)} runs{told}; Ctrl-C stops it.", file=sys.stderr, flush=True)
             sweeper.run()
     print("Stopped.", file=sys.stderr)
 
 
+def _wanted(app: App) -> bool:
+    """Whether somebody could come in: a provider by its webhook, or a program with a key."""
+    return bool(app.webhooks) or app.settings.web.dev or any_key(app.database)
+
+
+def _server(app: App) -> Any:
+    """A server for the app, that works within its `with` block. Raises ConfigurationError where
+    there may be none."""
+    web = app.settings.web
+    application = import_web().create_app(app)
+    return import_wsgi().Threads(application, host=web.host, port=web.port, threads=web.threads)
+
+
 def settings_here(project: Path | None) -> Settings:
     """The settings of this project, or of the one here. Raises UsageError where there is none."""
+    return load_settings(folder_here(project))
+
+
+def folder_here(project: Path | None) -> Path:
+    """This project's directory, or that of the one here. Raises UsageError where there is none."""
     folder = project or project_of(Path())
     if folder is None:
         raise UsageError("there is no project here", hint="make one with wabot new")
     if not (folder / FILE).is_file():
         raise UsageError(f"{folder} is no project", hint=f"a project has a {FILE}")
-    return load_settings(folder)
+    return folder
+
+
+def with_options(settings: Settings, options: dict[str, Any]) -> Settings:
+    """The settings with what the command line says of `[web]`. Raises UsageError for what can't be."""
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        web = WebSettings.model_validate({**dict(settings.web), **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = f"--{first['loc'][0]}: " if first["loc"] else ""
+        raise UsageError(f"{where}{first['msg'].removeprefix('Value error, ')}") from error
+    return settings.model_copy(update={"web": web})
 
 
 @contextmanager

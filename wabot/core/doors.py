@@ -7,23 +7,17 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from phonenumbers import NumberParseException, PhoneNumberFormat, format_number, is_possible_number, parse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from wabot.core.durations import Duration
+from wabot.core.phones import e164
 
 MEGABYTE = 1024 * 1024
 
 
 def _number(value: str) -> str:
     """As E.164. WhatsApp's prefix may stand before it, as Twilio's console shows it."""
-    try:
-        number = parse(value.strip().removeprefix("whatsapp:"))
-    except NumberParseException:
-        number = None
-    if number is None or not is_possible_number(number):
-        raise ValueError(f'"{value[:40]}" is no phone number: write it with its country, like +919876543210')
-    return format_number(number, PhoneNumberFormat.E164)
+    return e164(value.strip().removeprefix("whatsapp:"))
 
 
 def _sid(value: str, kind: str, what: str) -> str:
