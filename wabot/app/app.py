@@ -1,7 +1,7 @@
 """The app: everything put together, bound once, and then at work."""
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,6 +22,7 @@ from wabot.core.buckets import Buckets
 from wabot.core.circuits import OPENNESS, Breaker
 from wabot.core.database import Database
 from wabot.core.faults import crash_point
+from wabot.core.media import MEDIA
 from wabot.core.messages import Inbound, Outbound
 from wabot.core.metrics import CIRCUIT, MemoryMetrics, Metrics
 from wabot.core.module import STARTED, Module, Registry, bind
@@ -452,9 +453,9 @@ class App:
         return pipeline
 
     def _media(self) -> list[Middleware]:
-        """Files are asked for where something can fetch them."""
-        fetch = self._runners.get(MEDIA)
-        return [make_media(fetch.channels)] if isinstance(fetch, FetchesMedia) else []
+        """Files are asked for where the runner of `media` effects can fetch them: of its `channels`."""
+        channels: Collection[str] = getattr(self._runners.get(MEDIA), "channels", ())
+        return [make_media(channels)] if channels else []
 
     def _sender(self, world: World) -> Sender:
         runtime = self.settings.runtime

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from wabot.core.media import UNASKED
 from wabot.core.messages import Inbound
 from wabot.engine.effects import Log
 from wabot.engine.hearing import Hearing
@@ -62,14 +63,15 @@ class Engine:
         return run.offer(event.name, event.data)
 
     def _came_back(self, run: Run, event: Event) -> bool:
-        """A timer or an invoke; one that is no longer open is ignored."""
+        """A timer or an invoke; one that is no longer open is ignored. What no flow asked for, such as a
+        contact's file that was fetched, is there for whoever listens."""
         for play in run.plays:
             for timer in play.frame.timers:
                 if timer.key == event.key:
                     return run.fire(play, timer)
         play_, done = run.find_invoke(event.key)
         if play_ is None or done is None:
-            return False
+            return event.key.startswith(UNASKED) and run.offer(event.name, event.data)
         failed = event.name.startswith("error.")
         occurrence = run.returned(play_, done, event.data, failed=failed)
         run.drain()

@@ -5,6 +5,7 @@ from wabot.pipeline.errors import make_errors
 from wabot.pipeline.flow import make_flow
 from wabot.pipeline.handover import make_handover
 from wabot.pipeline.logging import make_logging
+from wabot.pipeline.media import make_media
 from wabot.pipeline.optout import Words, make_opt_out
 from wabot.pipeline.ratelimit import make_rate_limit
 from wabot.pipeline.session import make_session
@@ -27,6 +28,7 @@ __all__ = [
     "make_flow",
     "make_handover",
     "make_logging",
+    "make_media",
     "make_opt_out",
     "make_rate_limit",
     "make_session",

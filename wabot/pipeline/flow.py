@@ -6,6 +6,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from wabot.core.log import get_logger
+from wabot.core.media import MEDIA
 from wabot.core.tables import ContactRow, EffectRow, EffectStatus, TimerRow
 from wabot.engine.effects import CancelInvoke, CancelTimer, Effect, Log, Say, StartInvoke, StartTimer
 from wabot.engine.step import Context, Step
@@ -73,9 +74,13 @@ def _context(world: World, turn: Turn) -> Context:
 
 
 def drop_open(session: Session, conversation_id: int, now: datetime) -> None:
-    """Delete the conversation's timers and cancel its effects."""
+    """Delete the conversation's timers and cancel its effects, but for the fetching of its files."""
     session.execute(delete(TimerRow).where(TimerRow.conversation_id == conversation_id))
-    pending = (EffectRow.conversation_id == conversation_id, EffectRow.status == EffectStatus.PENDING)
+    pending = (
+        EffectRow.conversation_id == conversation_id,
+        EffectRow.status == EffectStatus.PENDING,
+        EffectRow.kind != MEDIA,
+    )
     cancelled = {"status": EffectStatus.CANCELLED, "due_at": None, "done_at": now}
     session.execute(update(EffectRow).where(*pending).values(cancelled))
 

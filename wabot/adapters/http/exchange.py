@@ -4,7 +4,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from types import TracebackType
@@ -16,6 +17,7 @@ from urllib3.exceptions import DecodeError, HTTPError
 from urllib3.exceptions import TimeoutError as TimeoutException
 from urllib3.response import HTTPResponse
 
+from wabot.adapters.http.addresses import Resolver, is_public, resolve_within
 from wabot.adapters.http.target import Target
 from wabot.errors import EffectError
 
@@ -23,6 +25,7 @@ ADDRESSES = 3
 """How many addresses of a host are tried before it counts as unreachable."""
 HEADER_BYTES = 16 * 1024
 _CHUNK = 16 * 1024
+_DIGITS = 19
 _ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 
 Now = Callable[[], float]
@@ -98,6 +101,42 @@ class Deadline:
                 return  # It is closed already.
 
 
+class Incoming:
+    """An answer whose body hasn't been read yet; `headers` as in `Reply`."""
+
+    def __init__(self, response: HTTPResponse, deadline: Deadline) -> None:
+        self.status = response.status
+        self.headers = _headers(response.headers)
+        self._response = response
+        self._deadline = deadline
+
+    @property
+    def length(self) -> int | None:
+        """How many bytes it says are to come, as they come; None where it doesn't say."""
+        said = self.headers.get("content-length", "")
+        return int(said) if said.isascii() and said.isdigit() and len(said) < _DIGITS else None
+
+    def chunks(self, max_bytes: int) -> Iterator[bytes]:
+        """The body, unpacked. Raises Trouble, or EffectError where it is too large or can't be unpacked:
+        whoever has heard the end of it has all of it."""
+        if self.headers.get("content-encoding", "").strip().lower() not in _ENCODINGS:
+            raise EffectError("the answer is packed in a way that wasn't asked for", code="encoding")
+        size = 0
+        while chunk := self._read():
+            size += len(chunk)
+            if size > max_bytes:
+                raise EffectError(f"the answer has more than {max_bytes} bytes", code="too_large")
+            yield chunk
+
+    def _read(self) -> bytes:
+        with _told(self._deadline):
+            chunk: bytes = self._response.read(_CHUNK, decode_content=True)
+        if self._deadline.over:
+            # A line that was cut looks like the end of a body without a length.
+            raise _late()
+        return chunk
+
+
 class Exchange:
     """`max_bytes` is the most that an answer's body may have; `context` is for TLS, by default one with the
     system's authorities, which takes time to read and so is made when it is needed."""
@@ -108,17 +147,25 @@ class Exchange:
 
     def run(self, target: Target, addresses: list[str], message: Message, deadline: Deadline) -> Reply:
         """Raises Trouble, or EffectError where the answer can't be used."""
+        with self.open(target, addresses, message, deadline) as incoming:
+            leads_on = 300 <= incoming.status < 400 and "location" in incoming.headers
+            body = b"" if leads_on else b"".join(incoming.chunks(self._max_bytes))
+            return Reply(incoming.status, incoming.headers, body)
+
+    @contextmanager
+    def open(
+        self, target: Target, addresses: list[str], message: Message, deadline: Deadline
+    ) -> Iterator[Incoming]:
+        """The answer, to be read within the block. Raises as `run`."""
         line = self._connect(target, addresses, deadline)
         connection = HTTPConnection(target.host, target.port, timeout=deadline.left)
         connection.sock = line
         try:
-            return self._talk(connection, target, message, deadline)
-        except (OSError, HTTPException, HTTPError) as error:
-            if deadline.over or isinstance(error, TimeoutError | TimeoutException):
-                raise _late() from error
-            if isinstance(error, DecodeError):
-                raise EffectError("the answer can't be unpacked", code="encoding") from error
-            raise Trouble("connection", f"the line broke: {type(error).__name__}") from error
+            with _told(deadline):
+                incoming = Incoming(_asked(connection, target, message), deadline)
+            if deadline.over:
+                raise _late()
+            yield incoming
         finally:
             deadline.watch(None)
             connection.close()
@@ -150,35 +197,45 @@ class Exchange:
         deadline.watch(secure)
         return secure
 
-    def _talk(
-        self, connection: HTTPConnection, target: Target, message: Message, deadline: Deadline
-    ) -> Reply:
-        connection.request(
-            message.method,
-            target.path,
-            body=message.body,
-            headers={"Host": target.authority, "Accept-Encoding": "identity", **message.headers},
-            preload_content=False,
-        )
-        response = connection.getresponse()
-        headers = _headers(response.headers)
-        if 300 <= response.status < 400 and "location" in headers:
-            body = b""
-        else:
-            body = self._body(response, headers)
-        if deadline.over:
-            raise _late()
-        return Reply(response.status, headers, body)
 
-    def _body(self, response: HTTPResponse, headers: Mapping[str, str]) -> bytes:
-        if headers.get("content-encoding", "").strip().lower() not in _ENCODINGS:
-            raise EffectError("the answer is packed in a way that wasn't asked for", code="encoding")
-        body = b""
-        while chunk := response.read(_CHUNK, decode_content=True):
-            body += chunk
-            if len(body) > self._max_bytes:
-                raise EffectError(f"the answer has more than {self._max_bytes} bytes", code="too_large")
-        return body
+def reach(target: Target, resolver: Resolver, deadline: Deadline, *, anywhere: bool) -> list[str]:
+    """Where the host is, resolved once: the request goes to one of these and to nothing else.
+
+    Raises Trouble, or EffectError unless all of them are public or it may be `anywhere`.
+    """
+    try:
+        found = resolve_within(resolver, target.host, target.port, deadline.left)
+    except TimeoutError:
+        raise Trouble("timeout", "the host's name was not resolved in time", sent=False) from None
+    except OSError:
+        raise Trouble("connection", "the host's name can't be resolved", sent=False) from None
+    if not anywhere and not (found and all(map(is_public, found))):
+        raise EffectError("the host is not a public one", code="not_allowed")
+    return found
+
+
+def _asked(connection: HTTPConnection, target: Target, message: Message) -> HTTPResponse:
+    connection.request(
+        message.method,
+        target.path,
+        body=message.body,
+        headers={"Host": target.authority, "Accept-Encoding": "identity", **message.headers},
+        preload_content=False,
+    )
+    return connection.getresponse()
+
+
+@contextmanager
+def _told(deadline: Deadline) -> Iterator[None]:
+    """What went wrong on the line, as Trouble."""
+    try:
+        yield
+    except (OSError, HTTPException, HTTPError) as error:
+        if deadline.over or isinstance(error, TimeoutError | TimeoutException):
+            raise _late() from error
+        if isinstance(error, DecodeError):
+            raise EffectError("the answer can't be unpacked", code="encoding") from error
+        raise Trouble("connection", f"the line broke: {type(error).__name__}") from error
 
 
 def _headers(given: HTTPHeaderDict) -> dict[str, str]:

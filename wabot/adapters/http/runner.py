@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 from pydantic import ValidationError
 
-from wabot.adapters.http.addresses import Resolver, is_public, resolve_within, system_resolver
-from wabot.adapters.http.exchange import Deadline, Exchange, Message, Reply, Trouble
+from wabot.adapters.http.addresses import Resolver, system_resolver
+from wabot.adapters.http.exchange import Deadline, Exchange, Message, Reply, Trouble, reach
 from wabot.adapters.http.target import Target, parse, permit
 from wabot.core.http import HttpRequest, HttpSettings, SecretName, is_header_value
 from wabot.core.module import Outside
@@ -106,17 +106,8 @@ class Http:
         raise EffectError(f"more than {self._settings.redirects} redirects", code="redirects")
 
     def _addresses(self, target: Target, first: Target | None, deadline: Deadline) -> list[str]:
-        """Where the host is, resolved once: the request goes to one of these and to nothing else."""
         allowed = permit(target, self._settings, first)
-        try:
-            found = resolve_within(self._resolver, target.host, target.port, deadline.left)
-        except TimeoutError:
-            raise Trouble("timeout", "the host's name was not resolved in time", sent=False) from None
-        except OSError:
-            raise Trouble("connection", "the host's name can't be resolved", sent=False) from None
-        if not allowed and not (found and all(map(is_public, found))):
-            raise EffectError("the host is not a public one", code="not_allowed")
-        return found
+        return reach(target, self._resolver, deadline, anywhere=allowed)
 
     def _headers(
         self, request: HttpRequest, target: Target, first: Target, key: str, kind: str

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from wabot.core.media import MEDIA
 from wabot.core.messages import Kind
 from wabot.engine.check.descriptors import bare, matches, meets
 from wabot.engine.check.flow import Edge, Flow, companions
@@ -151,7 +152,7 @@ def _error(flow: Flow, edge: Edge, rest: str) -> Iterator[Problem]:
 
 
 def _invoked(flow: Flow, edge: Edge, name: str) -> Iterator[Problem]:
-    ids = set(flow.invoke_ids)
+    ids = {*flow.invoke_ids, MEDIA}
     if not any(matches(name, id) for id in ids):
         hint = did_you_mean(name, ids) or "give an invoke this id"
         yield flow.problem("unknown-event", (*edge.path, "event"), f'no invoke has the id "{name}"', hint)
