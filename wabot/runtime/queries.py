@@ -25,6 +25,9 @@ from wabot.engine.state import State
 from wabot.errors import NotFound
 from wabot.pipeline.flow import drop_open
 
+RESET = "reset"
+"""What `inbound.error` says of an event that a reset dropped."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConversationView:
@@ -130,6 +133,6 @@ def reset(database: Database, clock: Clock, conversation_id: int) -> None:
         row.state, row.version = None, row.version + 1
         drop_open(session, conversation_id, now)
         waiting = (InboundRow.conversation_id == conversation_id, InboundRow.due_at.is_not(None))
-        dropped = {"status": InboundStatus.DONE, "due_at": None, "done_at": now, "error": "reset"}
+        dropped = {"status": InboundStatus.DONE, "due_at": None, "done_at": now, "error": RESET}
         session.execute(update(InboundRow).where(*waiting).values(dropped))
         session.commit()

@@ -49,6 +49,36 @@ class Invoice(BaseModel):
     total: Money
 
 
+class Listed(BaseModel):
+    """One invoice of a list for the business."""
+
+    id: int
+    number: str
+    order_id: int
+    order_number: str
+    contact_id: int
+    contact_name: str
+    phone: str
+    issued_on: date
+    due_on: date
+    total: Money
+
+
+def as_listed(row: InvoiceRow, phone: str) -> Listed:
+    return Listed(
+        id=row.id,
+        number=row.number,
+        order_id=row.order_id,
+        order_number=row.order_number,
+        contact_id=row.contact_id,
+        contact_name=row.contact_name,
+        phone=phone,
+        issued_on=row.issued_on,
+        due_on=row.due_on,
+        total=Money(row.total, row.currency),
+    )
+
+
 def as_invoice(row: InvoiceRow) -> Invoice:
     def money(amount: Decimal) -> Money:
         return Money(amount, row.currency)

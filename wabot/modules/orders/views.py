@@ -59,6 +59,14 @@ class Brief(BaseModel):
     confirmed_at: datetime | None
 
 
+class Listed(Brief):
+    """One order of a list for the business."""
+
+    contact_id: int
+    phone: str
+    created_at: datetime
+
+
 def as_order(row: OrderRow) -> Order:
     def money(amount: Decimal) -> Money:
         return Money(amount, row.currency)
