@@ -202,7 +202,7 @@ def test_a_message_that_cannot_be_read_blocks_nobody(runtime: Runtime, channel: 
 
 @pytest.mark.parametrize("text", ['{"text":', "", "nonsense", "[1]", '{"$date":"soon"}', "[" * 100_000])
 def test_a_row_that_is_no_json_blocks_nobody(runtime: Runtime, channel: FakeChannel, text: str) -> None:
-    """Not in its own conversation, not in others, and not the provider's receipts and the operator's lists."""
+    """Not in its own conversation, not in others, and no receipt and no list of the operator's."""
     runtime.hear("say one; say two")
     runtime.hear("say other", phone="+910000000001")
     runtime.pipeline.run(Turn(1))

@@ -1,13 +1,15 @@
 """Channels that speak to a `FakeProvider`, from whatever process."""
 
 import json
+from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from wabot.core.messages import Outbound
 from wabot.core.ports import Capabilities
-from wabot.errors import NotSent, SendUnknown, Undeliverable
+from wabot.core.refusals import Refusal, refused
+from wabot.errors import NotSent, SendError, SendUnknown
 
 OK, CREATED, TOO_MANY = 200, 201, 429
 HOST = "127.0.0.1"
@@ -17,7 +19,7 @@ class ProviderChannel:
     """Speaks to the `FakeProvider` at `url`.
 
     `timeout` is in seconds. `callback` is the URL for status reports; the message's reference is added
-    to it.
+    to it. `codes` says what an error code of the provider means; others mean `never`.
     """
 
     def __init__(
@@ -28,15 +30,17 @@ class ProviderChannel:
         timeout: float = 5.0,
         callback: str = "",
         capabilities: Capabilities | None = None,
+        codes: Mapping[str, Refusal] | None = None,
     ) -> None:
         self.url = url
         self.name = name
         self.timeout = timeout
         self.callback = callback
         self.capabilities = capabilities or Capabilities()
+        self.codes = codes or {}
 
     def send(self, to: str, sender: str, message: Outbound, reference: str) -> str:
-        """See `core.ports.Channel`: refused connections and 429 are NotSent, other 4xx Undeliverable,
+        """See `core.ports.Channel`: refused connections and 429 are NotSent, other 4xx what `codes` says,
         5xx, a time-out and a cut line SendUnknown."""
         body = {
             "to": to,
@@ -54,7 +58,7 @@ class ProviderChannel:
             raise SendUnknown(f"the provider's answer was lost: {type(error).__name__}") from error
         if status == CREATED:
             return str(answer["id"])
-        raise _error_of(status, answer)
+        raise _error_of(status, answer, self.codes)
 
 
 class ProviderLookupChannel(ProviderChannel):
@@ -73,12 +77,14 @@ class ProviderLookupChannel(ProviderChannel):
         return str(found[0]) if found else None
 
 
-def _error_of(status: int, answer: dict[str, Any]) -> NotSent | Undeliverable | SendUnknown:
+def _error_of(status: int, answer: dict[str, Any], codes: Mapping[str, Refusal]) -> SendError:
     code = str(answer.get("code") or status)
     sentence = f"the provider answered {status}"
     if status == TOO_MANY:
         return NotSent(sentence, code=code)
-    return Undeliverable(sentence, code=code) if status < 500 else SendUnknown(sentence, code=code)
+    if status >= 500:
+        return SendUnknown(sentence, code=code)
+    return refused(codes.get(code, Refusal.NEVER), sentence, code)
 
 
 def post(url: str, body: dict[str, Any], timeout: float) -> tuple[int, dict[str, Any]]:
