@@ -197,13 +197,17 @@ class FakeProvider:
                 sender=body["sender"],
                 message=Outbound.model_validate(body["message"]),
                 reference=body["reference"],
-                provider_id=f"provider-{len(self._deliveries) + 1}",
+                provider_id=self.new_id(len(self._deliveries) + 1),
             )
             self._deliveries.append(taken)
             self._by_reference.setdefault(taken.reference, []).append(taken)
             self._callback_urls[taken.provider_id] = body.get("callback", "")
             self._changed.notify_all()
         return behaviour, taken
+
+    def new_id(self, number: int) -> str:
+        """The provider's own id of the message that is taken as the so manieth."""
+        return f"provider-{number}"
 
     def answered(self, behaviour: Behaviour, taken: Delivery) -> list[threading.Timer]:
         """The server's part: makes the early callbacks; the others to start once the answer is out."""
