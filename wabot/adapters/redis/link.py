@@ -54,10 +54,6 @@ class Link:
         """The keys that begin so. It looks at every key there is. Raises RedisError."""
         return sorted(map(str, self._client.scan_iter(match=f"{prefix}*", count=1000)))
 
-    def answers(self) -> bool:
-        """Whether Redis is there now."""
-        return self.ask(lambda: bool(self._client.ping()), False)
-
     def ask(self, question: Callable[[], T], otherwise: T) -> T:
         """What `question` gives; `otherwise` where Redis doesn't answer, or lately didn't."""
         if self._away_until is not None and self._seconds() < self._away_until:

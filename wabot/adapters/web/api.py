@@ -6,16 +6,24 @@ from typing import Any, get_origin
 
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.parameter import Parameter
 from flask_openapi3.types import ParametersTuple
+from flask_openapi3.utils import parse_rule
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from wabot.adapters.web.idempotency import Idempotency
+from wabot.adapters.web.idempotency import HEADER, Idempotency
 from wabot.adapters.web.limits import json_body, plain_arguments
 from wabot.adapters.web.problems import MEDIA_TYPE, Mistake, Refused, invalid
 from wabot.adapters.web.security import PUBLIC, SCHEME, Guard, scope_of
 
 Model = type[BaseModel]
 
+_IDEMPOTENT: dict[str, Any] = {
+    "name": HEADER,
+    "in": "header",
+    "description": "the same for a request that is sent once more: it works once",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 _WHY = {
     "400": "what was sent can't be read",
@@ -83,6 +91,9 @@ class Api(APIBlueprint):
         if scope != PUBLIC:
             told["security"] = [{SCHEME: [scope]}]
         found: ParametersTuple = super()._collect_openapi_info(rule, func, **told)
+        if method == "POST" and self.doc_ui and told.get("doc_ui", True):
+            operation = self.paths[parse_rule(rule, self.url_prefix)].post
+            operation.parameters = [*(operation.parameters or []), Parameter(**_IDEMPOTENT)]
         return found
 
 

@@ -5,26 +5,19 @@ from typing import TYPE_CHECKING
 import structlog
 from flask import Response, g
 from flask.sansio.scaffold import Scaffold
-from flask_openapi3.models import Info
 from flask_openapi3.openapi import OpenAPI
-from flask_openapi3.types import SecuritySchemesDict
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from wabot import __version__
-from wabot.adapters.web import problems, resources
+from wabot.adapters.web import documentation, health, problems, resources, webhooks
 from wabot.adapters.web.api import Api
 from wabot.adapters.web.idempotency import Idempotency
-from wabot.adapters.web.problems import Problem
-from wabot.adapters.web.security import SCHEME, Guard
+from wabot.adapters.web.security import Guard
 from wabot.core.doors import WebSettings
 
 if TYPE_CHECKING:
     from wabot.app import App
 
 PREFIX = "/whatsapp"
-SECURITY: SecuritySchemesDict = {
-    SCHEME: {"type": "http", "scheme": "bearer", "description": "`wabot keys new` makes one."}
-}
 
 
 def create_app(app: "App", settings: WebSettings | None = None) -> OpenAPI:
@@ -34,9 +27,10 @@ def create_app(app: "App", settings: WebSettings | None = None) -> OpenAPI:
     unless in dev mode.
     """
     settings = settings or app.settings.web
-    flask = _documented()
     guard, api = _made(app, settings, PREFIX)
+    flask = documentation.documented(settings.public_url)
     flask.register_api(api)
+    flask.add_url_rule("/metrics", "metrics", health.metrics_view(app, guard))
     _dress(flask, app, guard)
     if settings.trust_proxy:
         hops = settings.trust_proxy
@@ -58,8 +52,11 @@ def _made(app: "App", settings: WebSettings, prefix: str) -> tuple[Guard, Api]:
     app.bind()
     guard = Guard(app, settings)
     guard.may_start()
-    api = Api("wabot", guard, Idempotency(), url_prefix=prefix)
+    api = Api("wabot", guard, Idempotency(app.database, app.clock), url_prefix=prefix)
+    webhooks.register(api, app, settings)
+    health.register(api, app, guard)
     resources.register(api, app)
+    documentation.register(api, settings.public_url)
     return guard, api
 
 
@@ -72,17 +69,10 @@ def _dress(target: Scaffold, app: "App", guard: Guard) -> None:
     target.register_error_handler(Exception, problems.answer)
 
 
-def _documented() -> OpenAPI:
-    info = Info(title="wabot", version=__version__, description="Conversations on WhatsApp, for programs.")
-    return OpenAPI(
-        "wabot", info=info, security_schemes=SECURITY, validation_error_model=Problem, doc_ui=False
-    )
-
-
 def _begin(app: "App") -> None:
     """A name for this request, on its log lines, its answer, and the turn that it brings about."""
     g.request_id = app.ids.new()
-    structlog.contextvars.bind_contextvars(request=g.request_id)
+    structlog.contextvars.bind_contextvars(correlation=g.request_id)
 
 
 def _named(response: Response) -> Response:
@@ -91,4 +81,4 @@ def _named(response: Response) -> Response:
 
 
 def _end(_error: BaseException | None) -> None:
-    structlog.contextvars.unbind_contextvars("request")
+    structlog.contextvars.unbind_contextvars("correlation")

@@ -18,7 +18,7 @@ NUL = "\0"
 def raw_body(request: Request) -> bytes:
     """The body as it was sent. Raises 413 for one beyond the limit, however long it says to be."""
     request.max_content_length = BODY_LIMIT
-    return request.get_data(cache=False, parse_form_data=False)
+    return request.get_data(parse_form_data=False)
 
 
 def form_fields(body: bytes) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from flask import Request, Response, g
 
@@ -79,11 +79,11 @@ class Guard:
         self._headers = [*_HEADERS, _HSTS] if https else [*_HEADERS]
 
     def may_start(self) -> None:
-        """Raises ConfigurationError where there is no key, unless in dev mode only this machine can reach us."""
+        """Raises ConfigurationError where there is no key, unless in dev mode, on this machine alone."""
         if not self._dev and not any_key(self._app.database):
             raise ConfigurationError(
                 "the HTTP API has no key yet, so it doesn't start",
-                hint="wabot keys new NAME --scope admin; on your own machine dev = true in [web] does without",
+                hint="wabot keys new NAME --scope admin; or at home, dev = true in [web]",
             )
 
     def check(self, request: Request, scope: str) -> None:
@@ -103,7 +103,7 @@ class Guard:
             return ApiKey(HERE, HERE, frozenset({ADMIN}), self._app.clock.now(), None)
         return None
 
-    def _refuse(self, request: Request, status: int, detail: str, scope: str) -> None:
+    def _refuse(self, request: Request, status: int, detail: str, scope: str) -> NoReturn:
         prefix = g.key.prefix if g.key else None
         get_logger().warning("refused", status=status, endpoint=request.endpoint, scope=scope, key=prefix)
         challenge = 'Bearer realm="wabot"' + (
