@@ -20,6 +20,9 @@ app.add_typer(database, name="db", rich_help_panel="Run")
 failures = typer.Typer(help="What failed: list it, look at one, try it again, or drop it.")
 app.add_typer(failures, name="failed", rich_help_panel="Run")
 
+keys = typer.Typer(no_args_is_help=True, help="The keys of the HTTP API: make one, list them, revoke one.")
+app.add_typer(keys, name="keys", rich_help_panel="Run")
+
 AUTHOR = "Write and test"
 RUN = "Run"
 
@@ -489,3 +492,52 @@ def drop_failed(
     from wabot.cli.failed import drop
 
     drop(id, project, as_json=as_json)
+
+
+@keys.command(name="new")
+def new_key(
+    name: Annotated[str, typer.Argument(help="What it is for, to know it again.")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="What it opens: orders:read, messages:write, …, or admin.", show_default=False),
+    ] = None,
+    project: ProjectOption = None,
+    as_json: Json = False,
+) -> None:
+    """Make a key and show it, once: only its hash is kept.
+
+    \b
+    wabot keys new crm --scope contacts:write --scope messages:write
+    wabot keys new boss --scope admin
+    """
+    from wabot.cli.keys import new
+
+    new(name, scope or [], project, as_json=as_json)
+
+
+@keys.command(name="list")
+def list_keys(project: ProjectOption = None, as_json: Json = False) -> None:
+    """List the keys by their prefixes, with what they open.
+
+    \b
+    wabot keys list
+    """
+    from wabot.cli.keys import list_all
+
+    list_all(project, as_json=as_json)
+
+
+@keys.command(name="revoke")
+def revoke_key(
+    prefix: Annotated[str, typer.Argument(help="Its prefix, as wabot keys list shows it.")],
+    project: ProjectOption = None,
+    as_json: Json = False,
+) -> None:
+    """Let a key open nothing any more, from its next request on.
+
+    \b
+    wabot keys revoke 3f9a61c2d07b
+    """
+    from wabot.cli.keys import revoke
+
+    revoke(prefix, project, as_json=as_json)

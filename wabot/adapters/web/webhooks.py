@@ -5,7 +5,6 @@ A provider is told 200 once its message is committed, and 503 where it isn't, so
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn, Protocol, cast
-from urllib.parse import urlsplit
 
 from flask import Request, Response, g, request
 from sqlalchemy.exc import SQLAlchemyError
@@ -152,8 +151,7 @@ def signed_url(request: Request, public_url: str) -> str:
 
     Behind a proxy it isn't the one that reached us, so `public_url` comes before what the request says.
     """
-    target = str(request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or "")
-    if not target.startswith("/"):
-        parts = urlsplit(target or request.full_path.removesuffix("?"))
-        target = parts.path + (f"?{parts.query}" if parts.query else "")
-    return (public_url or f"{request.scheme}://{request.host}") + target
+    environ = request.environ
+    path, query = f"{environ.get('SCRIPT_NAME', '')}{environ['PATH_INFO']}", environ.get("QUERY_STRING", "")
+    begin = public_url or f"{request.scheme}://{request.host}"
+    return f"{begin}{path}?{query}" if query else f"{begin}{path}"
