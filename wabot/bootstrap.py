@@ -6,20 +6,24 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from pydantic import SecretStr
 
 from wabot.adapters.channels.console import ConsoleChannel
 from wabot.adapters.http import Http
 from wabot.app import App
-from wabot.app.parts import circuits_of, rate_of
+from wabot.app.parts import circuits_of, pace_of, rate_of
 from wabot.core.buckets import NoBuckets
 from wabot.core.circuits import counted
+from wabot.core.doors import TwilioSettings
 from wabot.core.log import NAME
 from wabot.core.metrics import MemoryMetrics
 from wabot.core.module import Module
 from wabot.engine.problems import did_you_mean
-from wabot.errors import ConfigurationError, SettingsError
+from wabot.errors import ConfigurationError, SettingsError, WabotError
 from wabot.pipeline import Middleware
 from wabot.settings import FILE, Settings, load_settings
 
@@ -32,23 +36,83 @@ __all__ = [
     "import_web",
     "import_wsgi",
     "load_settings",
+    "web_app",
 ]
 
 GROUP = "wabot.modules"
 """The entry points under which packages offer modules."""
+NO_WORKER = 3
+"""The exit code at which gunicorn doesn't start another worker in place of this one."""
 
 
 def build(settings: Settings, **overrides: Any) -> App:
-    """An app of these settings, not bound yet. `overrides` are arguments of `App` instead of ours."""
-    parts: dict[str, Any] = {"modules": find_modules(settings.modules), "channel": ConsoleChannel()}
+    """An app of these settings, not bound yet. `overrides` are arguments of `App` instead of ours.
+
+    It talks by the providers that the settings name, else on the console; with a `channel` of one's own by
+    that alone.
+    """
+    parts: dict[str, Any] = {"modules": find_modules(settings.modules)}
+    if not (settings.twilio.configured or settings.meta.configured):
+        parts["channel"] = ConsoleChannel()
     if settings.redis_url:
         parts |= _in_redis(settings, settings.redis_url)
         parts["doorbell"] = import_queue().RqDoorbell(settings.redis_url, parts["metrics"])
     app = App(settings, **{**parts, **overrides})
     app.runner("http", Http(settings.http, breaker=app.breaker))
+    if "channel" not in overrides:
+        _add_providers(app)
     for middleware in find_middleware(settings):
         app.use(middleware)
     return app
+
+
+def _add_providers(app: App) -> None:
+    """The channels, and what reads the providers' requests. Raises ConfigurationError where an extra isn't
+    installed."""
+    if app.settings.twilio.configured:
+        _add_twilio(app, app.settings.twilio)
+
+
+def _add_twilio(app: App, twilio: TwilioSettings) -> None:
+    with _wanting("twilio"):
+        from wabot.adapters.channels.twilio import TwilioChannel, TwilioWebhook
+    token = _secret(twilio.auth_token)
+    public = app.settings.web.public_url
+    app.channel(
+        TwilioChannel(
+            twilio.account_sid,
+            token,
+            database=lambda: app.database,
+            clock=app.clock,
+            messaging_service=twilio.messaging_service,
+            status_url=f"{public}/whatsapp/webhook/status" if public else "",
+            api_base=twilio.api_base,
+        )
+    )
+    previous = [secret.get_secret_value() for secret in twilio.previous_tokens]
+    app.webhook("twilio", TwilioWebhook(token, previous_tokens=previous))
+
+
+def _secret(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
+
+
+def web_app(directory: Path) -> Any:
+    """The project in this directory as a Flask app, for a WSGI server:
+
+        def create():
+            return web_app(Path(__file__).parent)
+
+    What is wrong with it is told in a line, and ends the process as gunicorn expects of a worker that can't
+    start.
+    """
+    try:
+        settings = load_settings(directory)
+        configure_logging(settings)
+        return import_web().create_app(build(settings).bind())
+    except WabotError as error:
+        sys.stderr.write(f"error: {error}\n")
+        raise SystemExit(NO_WORKER) from None
 
 
 def _in_redis(settings: Settings, url: str) -> dict[str, Any]:
@@ -56,10 +120,12 @@ def _in_redis(settings: Settings, url: str) -> dict[str, Any]:
     with _wanting("redis"):
         from wabot.adapters.redis import Link, RedisBreaker, RedisBuckets
     link, metrics, rate = Link(url), MemoryMetrics(), rate_of(settings)
+    pace = pace_of(settings)
     return {
         "metrics": metrics,
         "breaker": RedisBreaker(link, circuits_of(settings), counted(metrics)),
         "buckets": RedisBuckets(link, rate) if rate else NoBuckets(),
+        "quota": RedisBuckets(link, pace) if pace else NoBuckets(),
     }
 
 
@@ -128,6 +194,8 @@ def _wanting(extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
+        if (error.name or "wabot").partition(".")[0] == "wabot":
+            raise
         raise ConfigurationError(
             f"{error.name} isn't installed", hint=f'pip install "wabot[{extra}]"'
         ) from error

@@ -35,6 +35,7 @@ from wabot.core.database import Pool
 from wabot.core.doors import HealthSettings, MediaSettings, MetaSettings, TwilioSettings, WebSettings
 from wabot.core.durations import Duration
 from wabot.core.http import HttpSettings
+from wabot.core.limits import SENDER_PER_SECOND
 from wabot.engine.problems import did_you_mean
 from wabot.errors import SettingsError
 
@@ -137,6 +138,15 @@ class RateLimitSettings(BaseModel):
     burst: int = Field(default=30, ge=1, le=100_000)
 
 
+class SendingSettings(BaseModel):
+    """`[sending]`: how many messages a second one sender of ours sends, of all processes together where
+    there is Redis. 0 is no limit. Twilio and Meta take 80 unless they have agreed to more (`core.limits`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    per_second: int = Field(default=SENDER_PER_SECOND, ge=0, le=100_000)
+
+
 class CircuitSettings(BaseModel):
     """`[circuit]`: after how many failures in a row a channel is left alone, for how long, and how long
     the one message after it may take; see `core.circuits.CircuitPolicy`."""
@@ -193,6 +203,7 @@ class Settings(BaseSettings):
     business: BusinessSettings = Field(default_factory=BusinessSettings)
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
     rate_limit: RateLimitSettings = Field(default_factory=RateLimitSettings)
+    sending: SendingSettings = Field(default_factory=SendingSettings)
     circuit: CircuitSettings = Field(default_factory=CircuitSettings)
     opt_out: OptOutSettings = Field(default_factory=OptOutSettings)
     pool: PoolSettings = Field(default_factory=PoolSettings)

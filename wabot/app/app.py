@@ -15,6 +15,7 @@ from wabot.app.parts import (
     load_flows,
     load_texts,
     prepare,
+    quota_of,
     read_sections,
     starting_flow,
 )
@@ -81,7 +82,8 @@ class App:
             app.drain()
 
     `sources` and `texts` are the flows and what they say; by default those that the settings name.
-    `buckets` are the rate limit's, `breaker` guards the channels; by default both know this process alone.
+    `buckets` are the rate limit's, `quota` those of our senders, `breaker` guards the channels; by default
+    all know this process alone.
     Without `outside` nothing that a flow invokes is done: it waits for `finish_effect`, as in tests.
     """
 
@@ -97,6 +99,7 @@ class App:
         texts: Texts | None = None,
         doorbell: Doorbell | None = None,
         buckets: Buckets | None = None,
+        quota: Buckets | None = None,
         breaker: Breaker | None = None,
         metrics: Metrics | None = None,
         outside: bool = True,
@@ -113,6 +116,7 @@ class App:
         self.metrics = metrics or MemoryMetrics()
         self.breaker = breaker or breaker_of(settings, self.clock, self.metrics)
         self._buckets = buckets or buckets_of(settings, self.clock)
+        self._quota = quota or quota_of(settings, self.clock)
         self.outside = outside
         self._runners: dict[str, Runner] = {}
         self._bound: _Bound | None = None
@@ -363,7 +367,7 @@ class App:
 
     def receipt(self, receipt: Receipt) -> bool:
         """Take what the provider tells of a message that we sent; False where it tells nothing new."""
-        return receive(self.database, self.clock, receipt)
+        return receive(self.database, self.clock, receipt, self._send_policy)
 
     def finish_effect(self, effect_id: int, data: Any = None, *, failed: bool = False) -> bool:
         """Give the flow the result of an effect, or its failure; False where it was finished before.
@@ -457,16 +461,19 @@ class App:
         channels: Collection[str] = getattr(self._runners.get(MEDIA), "channels", ())
         return [make_media(channels)] if channels else []
 
-    def _sender(self, world: World) -> Sender:
+    @property
+    def _send_policy(self) -> SendPolicy:
         runtime = self.settings.runtime
-        policy = SendPolicy(lease=runtime.lease, grace=runtime.grace, give_up=runtime.give_up)
+        return SendPolicy(lease=runtime.lease, grace=runtime.grace, give_up=runtime.give_up)
+
+    def _sender(self, world: World) -> Sender:
         return Sender(
             world.database,
             world.clock,
             self._channels,
-            policy,
+            self._send_policy,
             world.log_key,
-            Policy(self._channels),
+            Policy(self._channels, self._quota),
             self.breaker,
             self.metrics,
         )

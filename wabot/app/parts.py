@@ -1,6 +1,7 @@
 """What an app is put together from, as its settings say."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -83,6 +84,19 @@ def buckets_of(settings: Settings, clock: Clock) -> Buckets:
     """The rate limit's, of this process alone."""
     rate = rate_of(settings)
     return MemoryBuckets(clock, rate) if rate else NoBuckets()
+
+
+def pace_of(settings: Settings) -> Rate | None:
+    """How fast a sender of ours may send; None where at will. A whole second's at once: what waited is looked
+    for about every second."""
+    count = settings.sending.per_second
+    return Rate(count, timedelta(seconds=1), count) if count else None
+
+
+def quota_of(settings: Settings, clock: Clock) -> Buckets:
+    """The senders', of this process alone."""
+    pace = pace_of(settings)
+    return MemoryBuckets(clock, pace) if pace else NoBuckets()
 
 
 def breaker_of(settings: Settings, clock: Clock, metrics: Metrics) -> Breaker:

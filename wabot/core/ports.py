@@ -46,11 +46,13 @@ class Capabilities:
 
     `window` is how long after the contact's last message free-form ones are taken (`core.limits`); None
     for always. Within it a message goes in its own words, beyond it as its template or not at all.
+    `paced`: the provider takes only so many messages a second of one sender of ours (`[sending]`).
     """
 
     buttons: bool = True
     lists: bool = True
     window: timedelta | None = None
+    paced: bool = False
 
 
 class Channel(Protocol):

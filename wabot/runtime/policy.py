@@ -1,4 +1,4 @@
-"""What may leave, decided at the moment of sending: opt-out and the 24-hour window."""
+"""What may leave, decided at the moment of sending: opt-out, the 24-hour window, the sender's quota."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -7,15 +7,16 @@ from enum import StrEnum
 from sqlalchemy.orm import Session
 
 from wabot.core import limits
+from wabot.core.buckets import Buckets, NoBuckets, Verdict
 from wabot.core.durations import format_duration
 from wabot.core.messages import Outbound
 from wabot.core.ports import Channel
 from wabot.core.tables import Category, ContactRow, ConversationRow, OutboxRow
-from wabot.errors import SendError, Undeliverable
+from wabot.errors import NotSent, SendError, Undeliverable
 from wabot.runtime.fate import NO_TEMPLATE, has_template
 
-OPTED_OUT, OUTSIDE = "opted_out", "outside_window"
-"""The codes of messages that were not sent for these reasons."""
+OPTED_OUT, OUTSIDE, QUOTA = "opted_out", "outside_window", "quota"
+"""The codes of messages that were not sent for these reasons; `quota` is one that waits."""
 
 
 class Form(StrEnum):
@@ -27,13 +28,28 @@ class Form(StrEnum):
 
 class Policy:
     """Asked for each message in the transaction that claims it, where its conversation and contact are
-    loaded. `channels` say by their capabilities whether there is a window at all."""
+    loaded. `channels` say by their capabilities whether there is a window at all, and whether a message
+    takes a token of its sender from `quota`."""
 
-    def __init__(self, channels: Mapping[str, Channel]) -> None:
+    def __init__(self, channels: Mapping[str, Channel], quota: Buckets | None = None) -> None:
         self._channels = channels
+        self._quota = quota or NoBuckets()
 
     def __call__(self, session: Session, row: OutboxRow, now: datetime) -> SendError | Form:
         conversation = session.get_one(ConversationRow, row.conversation_id)
+        form = self._form(session, row, conversation, now)
+        if isinstance(form, Form) and not self._has_room(conversation):
+            return NotSent(f"{conversation.sender} sends as fast as it may", code=QUOTA)
+        return form
+
+    def _has_room(self, conversation: ConversationRow) -> bool:
+        if not self._channels[conversation.channel].capabilities.paced:
+            return True
+        return self._quota.take(f"send:{conversation.channel}:{conversation.sender}") is Verdict.PASS
+
+    def _form(
+        self, session: Session, row: OutboxRow, conversation: ConversationRow, now: datetime
+    ) -> SendError | Form:
         contact = session.get_one(ContactRow, conversation.contact_id)
         if contact.opted_out_at is not None and row.category != Category.OPT_OUT:
             return Undeliverable("the contact has opted out", code=OPTED_OUT)
