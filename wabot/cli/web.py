@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from wabot.bootstrap import build, configure_logging, import_web, import_wsgi
 from wabot.cli.run import settings_here, with_options
-from wabot.cli.supervisor import follow_parent
 from wabot.cli.worker import say
 from wabot.testing.places import display
 
@@ -17,7 +16,6 @@ def run(project: Path | None, **options: Any) -> None:
     """Serve until SIGTERM or Ctrl-C; requests that are being answered are finished first."""
     settings = with_options(settings_here(project), options)
     configure_logging(settings)
-    follow_parent()
     web, servers = import_web(), import_wsgi()
     # What is wrong shows here and once, not in each process; none of them inherits a connection.
     with build(settings).bind() as app:
