@@ -10,6 +10,8 @@ TWILIO_BODY = 1_600
 TWILIO_VARIABLE = 1_600
 # Meta Cloud API, text message: as pywa's client.py has it
 META_TEXT = 4_096
+# Meta Cloud API, image, video and document messages
+META_CAPTION = 1_024
 # Twilio API error 63021: a template once its variables are filled in
 TEMPLATE_BODY = 1_024
 
