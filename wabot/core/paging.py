@@ -39,10 +39,17 @@ Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 Phone = Annotated[
     str,
     BeforeValidator(_with_plus),
-    Field(min_length=1, max_length=64, description="E.164: +919876543210", examples=["+919876543210"]),
+    Field(
+        min_length=1,
+        max_length=64,
+        description="E.164: +919876543210",
+        json_schema_extra={"example": "+919876543210"},
+    ),
 ]
-Moment = Annotated[AwareDatetime, AfterValidator(_in_time), Field(examples=["2026-11-22T10:00:00Z"])]
-Day = Annotated[date, AfterValidator(_in_calendar), Field(examples=["2026-11-22"])]
+Moment = Annotated[
+    AwareDatetime, AfterValidator(_in_time), Field(json_schema_extra={"example": "2026-11-22T10:00:00Z"})
+]
+Day = Annotated[date, AfterValidator(_in_calendar), Field(json_schema_extra={"example": "2026-11-22"})]
 
 
 class Paged(BaseModel):

@@ -1,5 +1,6 @@
 """A person at work beside the flow: takes a conversation over, speaks in it, hands it back."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select, update
@@ -7,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from wabot.core.database import Database, lock
 from wabot.core.messages import Outbound
-from wabot.core.ports import Clock, Ids
+from wabot.core.ports import Channel, Clock, Ids
 from wabot.core.tables import (
     Category,
     ContactRow,
@@ -19,11 +20,12 @@ from wabot.core.tables import (
     Origin,
     OutboxRow,
 )
-from wabot.errors import NotFound
+from wabot.errors import NotFound, SendError, Undeliverable
 from wabot.pipeline.flow import AGENT
 from wabot.pipeline.handover import HELD
 from wabot.pipeline.turn import enqueue
 from wabot.runtime.accept import insert_event, open_conversation
+from wabot.runtime.policy import Policy
 
 
 def take_over(database: Database, clock: Clock, conversation_id: int, by: str = "") -> bool:
@@ -86,6 +88,33 @@ def say(
         id = session.scalars(select(OutboxRow.id).where(OutboxRow.reference == reference)).one()
         session.commit()
         return id
+
+
+def refusal(
+    database: Database,
+    clock: Clock,
+    channels: Mapping[str, Channel],
+    conversation_id: int,
+    message: Outbound,
+) -> SendError | None:
+    """Why this message would not leave if it were said now; None where it would. Raises NotFound.
+
+    The sender decides once more when it is sent.
+    """
+    with database.reading() as session:
+        row = session.get(ConversationRow, conversation_id)
+        if row is None:
+            raise NotFound(f"there is no conversation {conversation_id}")
+        if row.channel not in channels:
+            return Undeliverable(f"there is no channel {row.channel}", code="no_channel")
+        said = OutboxRow(
+            conversation_id=conversation_id,
+            category=Category.TRANSACTIONAL,
+            message=message.model_dump(mode="json", exclude_defaults=True),
+            as_template=False,
+        )
+        decided = Policy(channels)(session, said, clock.now())
+        return decided if isinstance(decided, SendError) else None
 
 
 def latest_conversation(

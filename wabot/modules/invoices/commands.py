@@ -10,6 +10,7 @@ from sqlalchemy import select
 from wabot.core.messages import Outbound
 from wabot.core.module import Call
 from wabot.core.numbering import next_number
+from wabot.core.paging import Id
 from wabot.core.tables import ContactRow
 from wabot.errors import Rejected
 from wabot.modules.invoices.manifest import module
@@ -27,7 +28,7 @@ class Arguments(BaseModel):
 class OfOrder(Arguments):
     """`order` is the order's id."""
 
-    order: int
+    order: Id
 
 
 @module.command("issue")

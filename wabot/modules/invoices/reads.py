@@ -11,7 +11,7 @@ from wabot.core.tables import ContactRow
 from wabot.errors import NotFound
 from wabot.modules.invoices.manifest import module
 from wabot.modules.invoices.tables import InvoiceRow
-from wabot.modules.invoices.views import Invoice, Listed, as_invoice, as_listed
+from wabot.modules.invoices.views import Invoice, InvoiceSummary, as_invoice, as_listed
 
 
 class Due(StrEnum):
@@ -47,7 +47,7 @@ def get(arguments: OneInvoice, call: Call) -> Invoice:
 
 
 @module.query("list", path="invoices")
-def list_invoices(arguments: Invoices, call: Call) -> Page[Listed]:
+def list_invoices(arguments: Invoices, call: Call) -> Page[InvoiceSummary]:
     """Invoices, the newest first."""
     query = select(InvoiceRow, ContactRow.phone).join(ContactRow, ContactRow.id == InvoiceRow.contact_id)
     if call.contact:

@@ -49,7 +49,7 @@ class Invoice(BaseModel):
     total: Money
 
 
-class Listed(BaseModel):
+class InvoiceSummary(BaseModel):
     """One invoice of a list for the business."""
 
     id: int
@@ -64,8 +64,8 @@ class Listed(BaseModel):
     total: Money
 
 
-def as_listed(row: InvoiceRow, phone: str) -> Listed:
-    return Listed(
+def as_listed(row: InvoiceRow, phone: str) -> InvoiceSummary:
+    return InvoiceSummary(
         id=row.id,
         number=row.number,
         order_id=row.order_id,

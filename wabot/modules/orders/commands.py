@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from wabot.core.module import Call, plain
 from wabot.core.money import Money
 from wabot.core.numbering import next_number
+from wabot.core.paging import Id
 from wabot.errors import Rejected
 from wabot.modules.orders import queries
 from wabot.modules.orders.manifest import module
@@ -54,7 +55,7 @@ def quote(arguments: Quote, call: Call) -> Order:
 
 
 class Confirm(Arguments):
-    order: int
+    order: Id
 
 
 @module.command("confirm")
@@ -77,7 +78,7 @@ def confirm(arguments: Confirm, call: Call) -> Order:
 class Which(Arguments):
     """An order by its id or by its number."""
 
-    order: int | None = None
+    order: Id | None = None
     number: str | None = None
 
 

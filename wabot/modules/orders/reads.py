@@ -12,7 +12,7 @@ from wabot.core.tables import ContactRow
 from wabot.errors import NotFound
 from wabot.modules.orders.manifest import module
 from wabot.modules.orders.tables import OrderRow, Status
-from wabot.modules.orders.views import Listed, Order, as_brief, as_order
+from wabot.modules.orders.views import Order, OrderSummary, as_brief, as_order
 
 
 class OneOrder(BaseModel):
@@ -40,7 +40,7 @@ def get(arguments: OneOrder, call: Call) -> Order:
 
 
 @module.query("list", path="orders")
-def list_orders(arguments: Orders, call: Call) -> Page[Listed]:
+def list_orders(arguments: Orders, call: Call) -> Page[OrderSummary]:
     """Orders, the newest first."""
     query = select(OrderRow, ContactRow.phone).join(ContactRow, ContactRow.id == OrderRow.contact_id)
     wanted = OrderRow.status == arguments.status if arguments.status else OrderRow.status != Status.DRAFT
@@ -60,6 +60,6 @@ def _begin(day: Day, call: Call) -> datetime:
     return datetime.combine(day, time(), call.zone)
 
 
-def _listed(row: OrderRow, phone: str) -> Listed:
+def _listed(row: OrderRow, phone: str) -> OrderSummary:
     brief = as_brief(row)
-    return Listed(**dict(brief), contact_id=row.contact_id, phone=phone, created_at=row.created_at)
+    return OrderSummary(**dict(brief), contact_id=row.contact_id, phone=phone, created_at=row.created_at)

@@ -59,7 +59,7 @@ class Brief(BaseModel):
     confirmed_at: datetime | None
 
 
-class Listed(Brief):
+class OrderSummary(Brief):
     """One order of a list for the business."""
 
     contact_id: int

@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from wabot.adapters.web.resources import conversations, failed, messages, modules
+from wabot.adapters.web.resources.routes import Routes
+
 if TYPE_CHECKING:
     from wabot.adapters.web.api import Api
     from wabot.app import App
@@ -10,4 +13,8 @@ __all__ = ["register"]
 
 
 def register(api: "Api", app: "App") -> None:
-    """Add the routes of all resources."""
+    """Add the routes of all resources. The app is bound: its modules bring theirs."""
+    routes = Routes(api)
+    for resource in (conversations, messages, failed, modules):
+        resource.register(routes, app)
+    routes.document()
