@@ -127,9 +127,7 @@ def _server(settings: Settings) -> Finding:
     if _has_key(settings):
         return well("web", f"{where}; there is a key")
     found = error if settings.twilio.configured or settings.meta.configured else warning
-    return found(
-        "web", "there is no key, and without one it doesn't start", "wabot keys new NAME --scope admin"
-    )
+    return found("web", "without a key it doesn't start", "wabot keys new NAME --scope admin")
 
 
 def _has_key(settings: Settings) -> bool:

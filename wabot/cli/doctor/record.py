@@ -19,6 +19,7 @@ from wabot.settings import Settings
 
 LITTLE = 1024**3
 """Bytes free on a disk, below which it is time to do something."""
+MEND = "look at database in wabot.toml or DATABASE_URL, and whether the server runs"
 LEAST = 100 * 1024**2
 
 
@@ -41,11 +42,12 @@ def _database(settings: Settings) -> Iterator[Finding]:
             yield _server(database.engine, shown, settings)
     except SQLAlchemyError as raised:
         reason = str(getattr(raised, "orig", None) or raised).strip().split("\n")[0]
-        mend = "look at database in wabot.toml or DATABASE_URL, and whether the server runs"
-        yield error("database", f"it can't be used: {reason}", mend)
+        yield error("database", f"it can't be used: {reason}", MEND)
         return
     except WabotError as raised:
-        yield of_error("database", raised)
+        yield error(
+            "database", raised.message, raised.hint or "look at database in wabot.toml or DATABASE_URL"
+        )
         return
     if not behind:
         yield well("migrations", "the tables are up to date")
