@@ -2,7 +2,7 @@
 
 `Conversation` plays a contact on the real runtime; `FakeChannel`, `ManualClock` and `SequentialIds`
 stand in for the world in an app of your own. `FakeProvider` is a provider that fails as it is told, with
-`ProviderChannel` or `ProviderLookupChannel` as the way to it.
+`ProviderChannel` or `ProviderLookupChannel` as the way to it; `FakeTwilio` is one that speaks as Twilio does.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from wabot.testing.projects import Project
     from wabot.testing.provider import Behaviour, Callback, FakeProvider
     from wabot.testing.provider_channel import ProviderChannel, ProviderLookupChannel
+    from wabot.testing.twilio import FakeTwilio
 
 __all__ = [
     "Behaviour",
@@ -20,6 +21,7 @@ __all__ = [
     "Conversation",
     "FakeChannel",
     "FakeProvider",
+    "FakeTwilio",
     "ManualClock",
     "Project",
     "ProviderChannel",
@@ -33,6 +35,7 @@ _HOMES = {
     "Conversation": "conversation",
     "FakeChannel": "fakes",
     "FakeProvider": "provider",
+    "FakeTwilio": "twilio",
     "ManualClock": "fakes",
     "Project": "projects",
     "ProviderChannel": "provider_channel",

@@ -206,7 +206,7 @@ class FakeProvider:
         return behaviour, taken
 
     def new_id(self, number: int) -> str:
-        """The provider's own id of the message that is taken as the so manieth."""
+        """The provider's own id of the `number`th message that it takes."""
         return f"provider-{number}"
 
     def answered(self, behaviour: Behaviour, taken: Delivery) -> list[threading.Timer]:

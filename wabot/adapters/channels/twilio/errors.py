@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from twilio.base.exceptions import TwilioException
+from twilio.base.version import Version
+from twilio.http.response import Response
 
 from wabot.adapters.channels.twilio.codes import TOO_MANY, UNAUTHORIZED, refusal_of
 from wabot.adapters.channels.twilio.line import AnswerLost, NotReached
@@ -26,8 +28,8 @@ def asked(question: Callable[[], T]) -> T:
     except AnswerLost as error:
         raise SendUnknown(f"Twilio's answer was lost: {error}") from error
     except TwilioException as error:
-        raise _meant(error) from error
-    except (ValueError, LookupError, TypeError) as error:
+        raise _meant(_with_status(error)) from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         # The SDK reads what isn't the JSON that it expects.
         raise SendUnknown(f"Twilio's answer can't be read: {type(error).__name__}") from error
 
@@ -35,6 +37,12 @@ def asked(question: Callable[[], T]) -> T:
 def told(text: str) -> str:
     """A sentence of Twilio's without the numbers of contacts that it may quote."""
     return _DIGITS.sub("…", " ".join(text.split()))[:_SENTENCE]
+
+
+def _with_status(error: Any) -> Any:
+    """The SDK's error for a list has the whole answer beside its message, unread."""
+    answer = next((each for each in error.args if isinstance(each, Response)), None)
+    return error if answer is None else Version.exception("GET", "", answer, "")
 
 
 def _meant(error: Any) -> SendError:

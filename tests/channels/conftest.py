@@ -1,0 +1,54 @@
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from typing import Any
+
+import pytest
+
+from wabot.adapters.channels.twilio import TwilioChannel
+from wabot.core.database import Base, Database
+from wabot.testing import FakeTwilio, ManualClock
+
+OpenTwilio = Callable[..., TwilioChannel]
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def twilio(clock: ManualClock) -> Iterator[FakeTwilio]:
+    with FakeTwilio(clock=clock) as twilio:
+        yield twilio
+
+
+@pytest.fixture
+def record() -> Iterator[Database]:
+    """An app's database, with its tables."""
+    with closing(Database("sqlite://")) as database:
+        Base.metadata.create_all(database.engine)
+        yield database
+
+
+@pytest.fixture
+def open_twilio(twilio: FakeTwilio, record: Database, clock: ManualClock) -> Iterator[OpenTwilio]:
+    """Makes channels to the fake Twilio; closed at the end."""
+    with ExitStack() as stack:
+
+        def make(**changes: Any) -> TwilioChannel:
+            given: dict[str, Any] = {
+                "account_sid": twilio.account_sid,
+                "auth_token": twilio.auth_token,
+                "database": lambda: record,
+                "clock": clock,
+                "api_base": twilio.url,
+                **changes,
+            }
+            return stack.enter_context(closing(TwilioChannel(**given)))
+
+        yield make
+
+
+@pytest.fixture
+def channel(open_twilio: OpenTwilio) -> TwilioChannel:
+    return open_twilio()
