@@ -301,3 +301,20 @@ def test_a_refused_secret_is_in_no_traceback(tmp_path: Path) -> None:
     lines = traceback.format_exception(raised.value)
     assert any("ValidationError" in line for line in lines)
     assert token not in "".join(lines)
+
+
+def test_a_file_beside_it_stands_in_for_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "wabot.toml").write_text('currency = "INR"')
+    (tmp_path / ".env").write_text(
+        "WABOT_CURRENCY=EUR\nWABOT_FLOW='a ${b}'\nWABOT_LOCALE\n# X=1\n"
+    )
+    assert load_settings(tmp_path).currency == "EUR"
+    assert load_settings(tmp_path).flow == "a ${b}"
+    assert load_settings(tmp_path, environment={}).currency == "INR"
+    monkeypatch.setenv("WABOT_CURRENCY", "USD")
+    assert load_settings(tmp_path).currency == "USD"
+    (tmp_path / ".env").write_bytes(b"X=\xff")
+    with pytest.raises(SettingsError, match=r"\.env: the file isn't UTF-8"):
+        load_settings(tmp_path)

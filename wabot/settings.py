@@ -12,7 +12,8 @@
     file = "catalog.csv"
 
 `WABOT_CURRENCY=EUR` overrides a setting, `WABOT_BUSINESS__NAME=…` one of a table; `DATABASE_URL` is
-`WABOT_DATABASE` by its usual name, and so for the others of `USUAL_NAMES`.
+`WABOT_DATABASE` by its usual name, and so for the others of `USUAL_NAMES`. What the environment lacks may be
+in a file `.env` in the same directory.
 """
 
 # ruff: noqa: ARG003 - pydantic-settings gives the sources by name
@@ -27,6 +28,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from babel import Locale, UnknownLocaleError
 from babel.numbers import list_currencies
+from dotenv import dotenv_values
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariable
@@ -40,6 +42,7 @@ from wabot.engine.problems import did_you_mean
 from wabot.errors import SettingsError
 
 FILE = "wabot.toml"
+DOTENV = ".env"
 PREFIX = "WABOT_"
 USUAL_NAMES = {
     "DATABASE_URL": ("database",),
@@ -306,9 +309,10 @@ def load_settings(
 ) -> Settings:
     """The settings of the project in `directory`. Raises SettingsError that names file, key and mend.
 
-    Without `required` a directory without `wabot.toml` gives the defaults.
+    Without `required` a directory without `wabot.toml` gives the defaults. `environment` is by default
+    that of this process, before what the file `.env` of the directory has.
     """
-    environment = os.environ if environment is None else environment
+    environment = {**_from_dotenv(directory / DOTENV), **os.environ} if environment is None else environment
     file = directory / FILE
     data: dict[str, Any] = {}
     if file.is_file():
@@ -330,6 +334,17 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(f"{file}: {error}", hint="the file is TOML: key = value") from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{file}: the file isn't UTF-8", hint="save it as UTF-8") from error
+
+
+def _from_dotenv(file: Path) -> dict[str, str]:
+    """The variables of this file; none where it isn't there."""
+    if not file.is_file():
+        return {}
+    try:
+        found = dotenv_values(file, interpolate=False)
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file}: the file isn't UTF-8", hint="save it as UTF-8") from error
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _sorted_out(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from wabot.cli.screen import counted, show, show_json
 from wabot.errors import UsageError
 
-IGNORED = "wabot.db*\n.wabot/\n__pycache__/\n"
+IGNORED = "wabot.db*\n.wabot/\n.env\nmedia/\n__pycache__/\n"
 SKELETON = "hello"
 FIRST_TEST = """\
 conversations:
@@ -17,6 +17,14 @@ conversations:
       bot: {rest: true}
 """
 EXAMPLE = "order"
+COMPOSE = "docker-compose.yml"
+IN_THE_REPOSITORY = {
+    "context: ../..": "context: .",
+    "dockerfile: examples/merchant/Dockerfile": "dockerfile: Dockerfile",
+    "PROJECT: examples/merchant": "PROJECT: .",
+    'WABOT: ".[': 'WABOT: "wabot[',
+}
+"""What the example's docker-compose.yml says of where it is, and what a project of one's own says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,7 @@ def create(target: Path, flow: str = EXAMPLE, *, source: Carried | None = None) 
     return sorted(path for path in target.rglob("*") if path.is_file())
 
 
-_NOT_COPIED = shutil.ignore_patterns("*.db*", "__pycache__", ".wabot", "*.pyc", "README.md")
+_NOT_COPIED = shutil.ignore_patterns("*.db*", "__pycache__", ".wabot", "*.pyc", "README.md", ".env", "media")
 
 
 def run(target: Path, flow: str, *, as_json: bool) -> None:
@@ -88,6 +96,15 @@ def _copy_example(source: Carried, target: Path, flow: str) -> None:
         _keep_only(target, flow)
         text = re.sub(r'^flow = ".*"$', f'flow = "{flow}"', text, flags=re.MULTILINE)
     settings.write_text(text, encoding="utf-8")
+    _settle(target / COMPOSE)
+
+
+def _settle(compose: Path) -> None:
+    if compose.exists():
+        text = compose.read_text(encoding="utf-8")
+        for there, here in IN_THE_REPOSITORY.items():
+            text = text.replace(there, here)
+        compose.write_text(text, encoding="utf-8")
 
 
 def _keep_only(target: Path, flow: str) -> None:

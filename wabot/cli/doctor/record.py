@@ -102,7 +102,7 @@ def _redis(settings: Settings) -> Iterator[Finding]:
         yield error(
             "redis", "it doesn't answer", "look at redis in wabot.toml or REDIS_URL, and whether it runs"
         )
-    if settings.log_key is None:
+    if not settings.log_key:
         message = "each process hashes phone numbers in its own way, so that logs can't be brought together"
         yield warning("log_key", message, "WABOT_LOG_KEY=…, the same everywhere: openssl rand -hex 32")
 
