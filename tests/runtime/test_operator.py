@@ -12,8 +12,9 @@ from wabot.core.messages import Button, Inbound, Outbound
 from wabot.core.tables import Category
 from wabot.engine.loader import load_flow
 from wabot.engine.texts import Texts
-from wabot.errors import NotFound
+from wabot.errors import NotFound, Undeliverable
 from wabot.runtime import operator
+from wabot.runtime.operator import Address
 from wabot.settings import Settings
 from wabot.testing.fakes import FakeChannel, ManualClock, SequentialIds
 
@@ -179,8 +180,13 @@ def test_there_has_to_be_a_conversation(office: Office, act: Callable[[App], Any
 
 def test_where_a_contact_wrote_last(office: Office) -> None:
     app = office.app
-    silent = operator.begin_conversation(app.database, office.clock, ASHA, "fake", "+912000000000")
-    assert operator.begin_conversation(app.database, office.clock, ASHA, "fake", "+912000000000") == silent
+    place = Address(ASHA, "fake", "+912000000000")
+
+    def send(place: int | Address) -> tuple[int, int]:
+        return operator.send(app.database, office.clock, app.ids, app.channels, place, Outbound(text="x"))
+
+    _, silent = send(place)
+    assert send(place)[1] == silent
     assert silent != office.id
 
     def latest(**where: str) -> int | None:
@@ -191,3 +197,22 @@ def test_where_a_contact_wrote_last(office: Office) -> None:
     assert latest(channel="fake") == office.id
     assert latest(channel="meta") is None
     assert operator.latest_conversation(app.database, "+15550000000") is None
+
+
+def test_what_could_not_leave_is_not_begun(office: Office) -> None:
+    app = office.app
+    before = len(app.conversations())
+    with pytest.raises(Undeliverable, match="there is no channel smoke"):
+        operator.send(
+            app.database,
+            office.clock,
+            app.ids,
+            app.channels,
+            Address("+919800000002", "smoke", OURS),
+            Outbound(text="x"),
+        )
+    office.hear("stop")
+    with pytest.raises(Undeliverable, match="opted out"):
+        operator.send(app.database, office.clock, app.ids, app.channels, office.id, Outbound(text="x"))
+    assert len(app.conversations()) == before
+    assert len(app.outbox(office.id)) == 2

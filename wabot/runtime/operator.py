@@ -1,6 +1,8 @@
 """A person at work beside the flow: takes a conversation over, speaks in it, hands it back."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, update
@@ -80,41 +82,60 @@ def say(
     category: Category = Category.TRANSACTIONAL,
 ) -> int:
     """Put one message in the conversation's outbox; its id there. Raises NotFound."""
-    reference = ids.new()
     with database.transaction() as session:
-        row = _locked(session, conversation_id)
-        enqueue(session, row, message, reference, clock.now(), None, category)
-        session.flush()
-        id = session.scalars(select(OutboxRow.id).where(OutboxRow.reference == reference)).one()
+        id = _put(session, _locked(session, conversation_id), message, ids.new(), clock.now(), category).id
         session.commit()
         return id
 
 
-def refusal(
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A contact's number, and the channel and our number by which it is written to."""
+
+    phone: str
+    channel: str
+    sender: str
+
+
+def send(
     database: Database,
     clock: Clock,
+    ids: Ids,
     channels: Mapping[str, Channel],
-    conversation_id: int,
+    place: int | Address,
     message: Outbound,
-) -> SendError | None:
-    """Why this message would not leave if it were said now; None where it would. Raises NotFound.
+) -> tuple[int, int]:
+    """As `say`, where the message could leave now: its id in the outbox, and its conversation's.
 
-    The sender decides once more when it is sent.
+    `place` is a conversation's id, or where one is begun unless it is there. Raises NotFound, and, having
+    changed nothing, the SendError that the sender would end with.
     """
-    with database.reading() as session:
-        row = session.get(ConversationRow, conversation_id)
-        if row is None:
-            raise NotFound(f"there is no conversation {conversation_id}")
+    now = clock.now()
+    with database.transaction() as session:
+        if isinstance(place, Address):
+            place = open_conversation(session, place.channel, place.sender, place.phone, now)
+        row = _locked(session, place)
         if row.channel not in channels:
-            return Undeliverable(f"there is no channel {row.channel}", code="no_channel")
-        said = OutboxRow(
-            conversation_id=conversation_id,
-            category=Category.TRANSACTIONAL,
-            message=message.model_dump(mode="json", exclude_defaults=True),
-            as_template=False,
-        )
-        decided = Policy(channels)(session, said, clock.now())
-        return decided if isinstance(decided, SendError) else None
+            raise Undeliverable(f"there is no channel {row.channel}", code="no_channel")
+        said = _put(session, row, message, ids.new(), now, Category.TRANSACTIONAL)
+        decided = Policy(channels)(session, said, now)
+        if isinstance(decided, SendError):
+            raise decided
+        session.commit()
+        return said.id, place
+
+
+def _put(
+    session: Session,
+    conversation: ConversationRow,
+    message: Outbound,
+    reference: str,
+    now: datetime,
+    category: Category,
+) -> OutboxRow:
+    enqueue(session, conversation, message, reference, now, None, category)
+    session.flush()
+    return session.scalars(select(OutboxRow).where(OutboxRow.reference == reference)).one()
 
 
 def latest_conversation(
@@ -131,14 +152,6 @@ def latest_conversation(
     silent, last = ConversationRow.last_message_at.is_(None), ConversationRow.last_message_at.desc()
     with database.reading() as session:
         return session.scalars(query.order_by(silent, last, ConversationRow.id.desc()).limit(1)).one_or_none()
-
-
-def begin_conversation(database: Database, clock: Clock, phone: str, channel: str, sender: str) -> int:
-    """The conversation of our `sender` with this number, made where there is none yet."""
-    with database.transaction() as session:
-        id = open_conversation(session, channel, sender, phone, clock.now())
-        session.commit()
-        return id
 
 
 def _locked(session: Session, conversation_id: int) -> ConversationRow:

@@ -10,8 +10,9 @@ from wabot.core.messages import Outbound
 from wabot.core.paging import Id, Page, Phone
 from wabot.core.phones import e164
 from wabot.core.sendable import check
-from wabot.errors import Rejected
+from wabot.errors import Rejected, SendError
 from wabot.runtime import operator, talk
+from wabot.runtime.operator import Address
 from wabot.runtime.talk import Outbox, Outgoing
 
 if TYPE_CHECKING:
@@ -85,15 +86,20 @@ def register(routes: Routes, app: "App") -> None:
     def send_message(body: Send) -> tuple[Outgoing, int]:
         """Send one message; ask for it by its id to see how far it got. Refused where it could not leave
         now: `opted_out`, `outside_window` without a template, `no_channel`."""
-        conversation_id = body.conversation if body.conversation is not None else _place(app, body)
-        refusal = operator.refusal(app.database, app.clock, app.channels, conversation_id, body.message)
-        if refusal is not None:
-            raise Rejected(refusal.message, code=refusal.code or "refused")
-        return talk.sent(app.database, app.say(conversation_id, body.message)), 202
+        try:
+            id, conversation_id = operator.send(
+                app.database, app.clock, app.ids, app.channels, _place(app, body), body.message
+            )
+        except SendError as error:
+            raise Rejected(error.message, code=error.code or "refused") from error
+        app.ring(conversation_id)
+        return talk.sent(app.database, id), 202
 
 
-def _place(app: "App", body: Send) -> int:
-    """The conversation with this contact; a new one where channel and sender are clear."""
+def _place(app: "App", body: Send) -> int | Address:
+    """Where the contact wrote last; else a conversation to begin, where channel and sender are clear."""
+    if body.conversation is not None:
+        return body.conversation
     phone = body.to or ""
     found = operator.latest_conversation(app.database, phone, channel=body.channel, sender=body.sender)
     if found is not None:
@@ -103,10 +109,7 @@ def _place(app: "App", body: Send) -> int:
     except ValueError as error:
         raise Rejected(str(error), code="to") from error
     channel = body.channel or _only(list(app.channels), "channel")
-    if channel not in app.channels:
-        raise Rejected(f"there is no channel {channel}", code="no_channel")
-    sender = body.sender or _only(_ours(app, channel), "sender")
-    return operator.begin_conversation(app.database, app.clock, phone, channel, sender)
+    return Address(phone, channel, body.sender or _only(_ours(app, channel), "sender"))
 
 
 def _only(values: list[str], name: str) -> str:
