@@ -4,23 +4,26 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import Flask
 from flask.testing import FlaskClient
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from wabot.adapters.channels.meta import MetaWebhook
 from wabot.adapters.channels.twilio import TwilioWebhook
-from wabot.adapters.web import create_app
+from wabot.adapters.web import blueprint, create_app
+from wabot.adapters.web.security import require
 from wabot.app import App
 from wabot.core.database import Base
 from wabot.core.doors import WebSettings
+from wabot.core.tables import ContactRow
 from wabot.engine.loader import load_flow
 from wabot.engine.texts import Texts
 from wabot.runtime.keys import new_key
@@ -105,6 +108,43 @@ def make_site(database: str = "sqlite://", *, web: Mapping[str, Any] | None = No
     app = make_app(database, web=web, **parts).bind()
     key = new_key(app.database, app.clock, "boss", ["admin"])[1]
     return Site(app, create_app(app), key)
+
+
+class Work(BaseModel):
+    """The body of a POST that changes something: a contact of this name is made."""
+
+    name: str = ""
+
+
+def mounted(app: App, work: Callable[[str], Any] | None = None) -> Flask:
+    """A Flask app of somebody's own, with the blueprint and two routes more."""
+    api = blueprint(app)
+
+    @api.get("/secret")
+    @require("orders:read")
+    def secret() -> dict[str, str]:
+        """Tells a secret."""
+        return {"secret": "42"}
+
+    @api.post("/work")
+    @require("orders:write")
+    def do(body: Work) -> Any:
+        """Does `work`."""
+        return (work or partial(make_contact, app))(body.name)
+
+    flask = Flask("own")
+    flask.register_blueprint(api)
+    flask.add_url_rule("/", "home", lambda: "home")
+    return flask
+
+
+def make_contact(app: App, name: str) -> tuple[dict[str, Any], int]:
+    """Make a contact, in a transaction, and give its id as an answer to its POST."""
+    with app.database.transaction() as session:
+        row = ContactRow(phone=f"+91{app.ids.new()}", name=name, created_at=app.clock.now())
+        session.add(row)
+        session.commit()
+        return {"id": row.id, "name": name}, 201
 
 
 def make_app(
