@@ -25,7 +25,9 @@ states:
     enter: [{say: "Welcome"}]
     transitions:
       - {event: message.text, cond: "message.text == 'person'", target: person}
-      - {event: message.text, cond: "message.text == 'boom'", on: [{say: "{{ 1 / (message.text | length - 4) }}"}]}
+      - event: message.text
+        cond: "message.text == 'boom'"
+        on: [{say: "{{ 1 / (message.text | length - 4) }}"}]
       - {event: message.text, on: [{say: "You said {{ message.text }}"}]}
     after: {1h: asleep}
   person:

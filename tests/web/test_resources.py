@@ -179,7 +179,8 @@ def test_why_no_flow_heard_a_message_is_told(office: Office) -> None:
     id = office.hear("hi")
     office.app.take_over(id)
     office.hear("anyone there?")
-    assert [item["note"] for item in office.read(f"/conversations/{id}/messages")["items"]][0] == "held"
+    newest = office.read(f"/conversations/{id}/messages", direction="in")["items"][0]
+    assert (newest["received"]["text"], newest["note"]) == ("anyone there?", "held")
 
 
 def test_a_spoilt_message_does_not_hide_the_others(office: Office) -> None:
