@@ -384,7 +384,7 @@ def test_an_answer_that_is_not_twilios_tells_nothing(strange: str, open_twilio: 
     for _ in answers:
         with pytest.raises(SendUnknown):
             channel.send(THEIRS, OURS, Outbound(text="Hello"), "one")
-    with pytest.raises(Undeliverable, match="Too long .…") as raised:
+    with pytest.raises(Undeliverable, match=r"Too long .…") as raised:
         channel.send(THEIRS, OURS, Outbound(text="Hello"), "one")
     assert raised.value.code == "21617"
     with pytest.raises(NotSent) as let_in:

@@ -45,8 +45,8 @@ class TwilioWebhook:
         self._validators = [RequestValidator(token) for token in (auth_token, *previous_tokens) if token]
 
     def genuine(self, url: str, parameters: Parameters, signature: str) -> bool:
-        """Whether Twilio signed it, for `url` as Twilio knows it: with its query, and with or without the
-        port of its scheme. Without a token nothing is genuine.
+        """Whether Twilio signed it, for `url` as Twilio knows it: with its query, and with its port or
+        without, as Twilio does either. Without a token nothing is genuine.
         """
         if not signature:
             return False
