@@ -43,11 +43,14 @@ class Api(APIBlueprint):
 
     The view takes `path`, `query` and `body` as models, and gives a model, plain data, a `Response`, or
     one of the first two with a status. It is called when key, scope and models fit.
+
+    What is in `before_documented` is called once, when somebody asks for the documentation.
     """
 
     def __init__(self, name: str, guard: Guard, idempotency: Idempotency, **options: Any) -> None:
         super().__init__(name, __name__, operation_id_callback=lambda name, **_: name, **options)
         self.guard, self.idempotency = guard, idempotency
+        self.before_documented: list[Callable[[], None]] = []
 
     def create_view_func(  # type: ignore[override]  # it is called on us, and needs what we know
         self,

@@ -62,6 +62,8 @@ def register(api: "Api", public_url: str) -> None:
 
     @cache
     def specification() -> dict[str, Any]:
+        for write in api.before_documented:
+            write()
         # Of an app of its own: the blueprint may be in one that knows nothing of OpenAPI.
         app = documented(public_url)
         app.register_api(api)

@@ -17,4 +17,5 @@ def register(api: "Api", app: "App") -> None:
     routes = Routes(api)
     for resource in (conversations, messages, failed, modules):
         resource.register(routes, app)
-    routes.document()
+    # It takes longer than all the rest, and most processes are never asked for it.
+    api.before_documented.append(routes.document)

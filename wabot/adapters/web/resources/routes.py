@@ -1,6 +1,7 @@
 """Routes whose models, answers and examples are documented under names that don't clash."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Literal, TypeVar, get_type_hints
 
 from flask_openapi3.models.operation import Operation
@@ -30,7 +31,7 @@ class Routes:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._schemas: dict[str, Any] = dict(api.components_schemas)
+        self._written: list[Callable[[], None]] = []
         self._wanted: list[tuple[Callable[[Schema], None], Mode, TypeAdapter[Any]]] = []
 
     def add(
@@ -65,22 +66,28 @@ class Routes:
                 tags=[Tag(name=tag)],
                 responses={str(status): {"description": "done"}, **_nothing(view)},
             )
+            # What it writes by the classes' bare names is written anew by `document`.
+            others = dict(self._api.components_schemas)
             add(require(scope)(view))
+            self._api.components_schemas = others
             operation = getattr(self._api.paths[f"{self._api.url_prefix}{rule}"], method)
-            self._write(operation, get_type_hints(view), str(status), examples or {})
+            hints = get_type_hints(view)
+            self._written.append(partial(self._write, operation, hints, str(status), examples or {}))
             return view
 
         return register
 
     def document(self) -> None:
         """Name all schemas, once every route is there."""
+        for write in self._written:
+            write()
         inputs = [(at, mode, adapter) for at, (_, mode, adapter) in enumerate(self._wanted)]
         if not inputs:
             return
         named, definitions = TypeAdapter.json_schemas(inputs, ref_template=REFERENCE)
         for at, (put, mode, _) in enumerate(self._wanted):
             put(named[(at, mode)])
-        self._api.components_schemas = {**self._schemas, **definitions.get("$defs", {})}
+        self._api.components_schemas |= definitions.get("$defs", {})
 
     def _write(
         self, operation: Operation, hints: Mapping[str, Any], status: str, examples: Mapping[str, Any]
