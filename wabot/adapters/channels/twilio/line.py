@@ -105,7 +105,6 @@ def _encoded(data: Mapping[str, Any] | None, headers: Mapping[str, str]) -> byte
 
 def _broken_tls(error: SSLError) -> Exception:
     """A certificate is looked at before anything is sent."""
-    names = f"{error!r} {error.__cause__!r}"
-    if "CertificateError" in names or "CERTIFICATE_VERIFY_FAILED" in names:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return NotReached("its certificate isn't trusted")
     return AnswerLost(type(error).__name__)
