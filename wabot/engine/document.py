@@ -94,7 +94,7 @@ class TemplatePart(Node):
 
     name: Name
     language: Name = ""
-    variables: Annotated[dict[Name, Text], BeforeValidator(short.mapped)] = Field(default_factory=dict)
+    variables: Annotated[dict[Name, Text], BeforeValidator(short.numbered)] = Field(default_factory=dict)
 
 
 class Rich(Node):

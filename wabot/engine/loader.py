@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from wabot.engine.document import FlowDocument
+from wabot.engine.document import FlowDocument, TemplatePart
 from wabot.engine.names import Tree
 from wabot.engine.problems import Path, Place, Problem
 from wabot.engine.shape import described, shape_problems
@@ -50,7 +50,7 @@ def written(path: Path, data: Any) -> Path:
     """The path in the raw data of what is at `path` in the document.
 
     They differ in short forms: one entry for a list of one, text for a mapping of text, options as
-    a mapping, the data model as a list.
+    a mapping, the data model and the variables of a template as a list.
     """
     found: list[str | int] = []
     for element in path:
@@ -74,7 +74,9 @@ def _raw_key(element: str | int, data: Any) -> Any:
         if isinstance(element, int):
             return element if element < len(data) else None
         ids = [item.get("id") if isinstance(item, dict) else None for item in data]
-        return ids.index(element) if element in ids else None
+        if element in ids:
+            return ids.index(element)
+        return int(element) - 1 if element.isdecimal() and 0 < int(element) <= len(data) else None
     return None
 
 
@@ -103,10 +105,20 @@ def load_flow(text: str, file: str) -> Source:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One text: a string, or a plural as `{"count": expression, "one": …, "other": …}`."""
+    """One text: a string, or a plural as `{"count": expression, "one": …, "other": …}`.
+
+    `template` is what it leaves as outside of the 24-hour window.
+    """
 
     value: str | Mapping[str, str]
     place: Place
+    template: TemplatePart | None = None
+
+
+def has_template(value: Any) -> bool:
+    """Whether this is a text or a plural beside the template that it leaves as: `{text, template}`."""
+    beside = isinstance(value, Mapping) and isinstance(value.get("template"), Mapping)
+    return beside and ("text" in value or "count" in value)
 
 
 def load_texts(text: str, file: str) -> dict[str, Entry]:
@@ -132,9 +144,13 @@ def load_texts(text: str, file: str) -> dict[str, Entry]:
 def _flatten(
     data: dict[str, Any], path: Path, positions: Positions, entries: dict[str, Entry], problems: list[Problem]
 ) -> None:
-    for name, value in data.items():
+    for name, given in data.items():
         here = (*path, name)
         key, place = ".".join(map(str, here)), positions.place(here)
+        value, template = given, None
+        if has_template(given):
+            template = _template(given["template"], here, positions, problems)
+            value = _without_template(given, here, positions, problems)
         if isinstance(value, dict) and "count" not in value:
             _flatten(value, here, positions, entries, problems)
             continue
@@ -151,4 +167,29 @@ def _flatten(
             )
             continue
         texts = {form: str(part) for form, part in parts.items()}
-        entries[key] = Entry(texts if isinstance(value, dict) else texts[""], place)
+        entries[key] = Entry(texts if isinstance(value, dict) else texts[""], place, template)
+
+
+def _template(data: Any, path: Path, positions: Positions, problems: list[Problem]) -> TemplatePart | None:
+    def locate(inner: Path = (), /, *, key: bool = False) -> Place:
+        return positions.place((*path, "template", *inner), key=key)
+
+    try:
+        return TemplatePart.model_validate(data)
+    except ValidationError as error:
+        problems += shape_problems(error, TemplatePart, data, locate)
+        return None
+
+
+def _without_template(
+    value: dict[str, Any], path: Path, positions: Positions, problems: list[Problem]
+) -> Any:
+    """The text, or the plural, beside a template."""
+    rest = {name: part for name, part in value.items() if name != "template"}
+    if "count" in rest:
+        return rest
+    for name in rest:
+        if name != "text":
+            place, hint = positions.place((*path, name), key=True), "known here: template, text"
+            problems.append(Problem(place, "unknown-key", f'unknown key "{name}"', hint))
+    return rest["text"]

@@ -55,6 +55,7 @@ class Message:
     groups: tuple[Group, ...] | None
     extras: "Callable[[Play], dict[str, Any]] | None"
     spot: "Spot"
+    approved: Callable[[Scope], Template | None] | None = None
 
     @property
     def has_options(self) -> bool:
@@ -88,6 +89,8 @@ class Message:
                 Button(id=item.id, title=item.title, payload=self._payload(play, number, item))
                 for item in items
             )
+        if self.approved is not None:
+            parts["template"] = self.approved(scope)
         if self.extras is not None:
             parts |= self.extras(play)
         return Outbound(**parts), kind, options
@@ -133,6 +136,13 @@ class _Writer:
         if line.template is not None and line.template.constant:
             return _constantly(line.template.render({}))
         return lambda scope: line.render(scope, scope["_locale"])
+
+    def approved(self, rich: doc.Rich) -> Callable[[Scope], Template | None] | None:
+        """The template that the message's text names, where the message has none of its own."""
+        if rich.template is not None or not self.compiler.texts.names_template(rich.text):
+            return None
+        line = self.compiler.texts.line(rich.text)
+        return lambda scope: line.fill(scope, scope["_locale"])
 
     def plain(self, source: str, *path: str | int) -> Write:
         """A template that is never a key: an id, a URL."""
@@ -206,6 +216,7 @@ def compile_message(rich: doc.Rich, compiler: Compiler, spot: "Spot", path: Path
         groups=groups,
         extras=_extras(rich, compiler, spot, path),
         spot=spot,
+        approved=writer.approved(rich),
     )
 
 

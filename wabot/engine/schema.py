@@ -94,6 +94,10 @@ def _options(inner: Schema) -> Schema:
     return {"anyOf": [{**rows, "items": {"anyOf": [_word(), rows["items"]]}}, named, each]}
 
 
+def _numbered(inner: Schema) -> Schema:
+    return {"anyOf": [inner, {"type": "array", "items": inner["additionalProperties"]}, _NOTHING]}
+
+
 def _variables(inner: Schema) -> Schema:
     variable = inner["additionalProperties"]
     values = {"anyOf": [variable, {"type": ["string", "number", "boolean", "array", "null"]}]}
@@ -111,6 +115,7 @@ _SHORT_FORMS: dict[Any, Callable[[Schema], Schema]] = {
     short.source: lambda _: {"type": ["string", "number", "boolean"]},
     short.listed: _listed,
     short.mapped: _or(_NOTHING),
+    short.numbered: _numbered,
     short.lines: _options,
     short.empty_states: _states,
     short.text_is_rich: _or(_word()),

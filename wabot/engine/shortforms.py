@@ -31,6 +31,13 @@ def mapped(value: Any) -> Any:
     return {} if value is None else value
 
 
+def numbered(value: Any) -> Any:
+    """`[a, b]` as `{"1": a, "2": b}`, the variables of a template by their places."""
+    if isinstance(value, list):
+        return {str(number): item for number, item in enumerate(value, 1)}
+    return mapped(value)
+
+
 def word(value: Any) -> Any:
     """Numbers are text where text is wanted; true and false are not: they want quotes."""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value

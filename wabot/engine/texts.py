@@ -10,9 +10,11 @@ from typing import Any, Self
 
 from babel import Locale, UnknownLocaleError
 
+from wabot.core import messages
 from wabot.engine import formats
+from wabot.engine.document import TemplatePart
 from wabot.engine.expressions import Expression, Sandbox, Template
-from wabot.engine.loader import Entry, load_texts
+from wabot.engine.loader import Entry, has_template, load_texts
 from wabot.engine.problems import Place, Problem, did_you_mean
 from wabot.errors import ExpressionError, FlowError, UnknownName
 
@@ -36,6 +38,20 @@ def is_key(source: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Approved:
+    """The template that a text leaves as outside of the 24-hour window."""
+
+    name: str
+    language: str
+    variables: Mapping[str, Template]
+
+    def fill(self, scope: Mapping[str, Any]) -> messages.Template:
+        """Raises ExpressionError where the data doesn't fit."""
+        filled = {name: variable.render(scope) for name, variable in self.variables.items()}
+        return messages.Template(name=self.name, language=self.language, variables=filled)
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """One text in one locale. `names` are the variables it uses, `required` those without `default`.
 
@@ -47,6 +63,12 @@ class Text:
     place: Place
     forms: Mapping[str, Template]
     count: Expression | None = None
+    approved: Approved | None = None
+
+    @property
+    def templates(self) -> list[Template]:
+        """All that is compiled: the forms, and the variables of the approved template."""
+        return [*self.forms.values(), *(self.approved.variables.values() if self.approved else ())]
 
     @property
     def names(self) -> frozenset[str]:
@@ -65,10 +87,25 @@ class Text:
         """Raises ExpressionError where the data doesn't fit."""
         if self.count is None:
             return self.forms[""].render(scope)
-        count = self.count.evaluate(scope)
+        count = self._counted(self.count, scope)
+        return self._form(count).render({**scope, "count": count})
+
+    def fill(self, scope: Mapping[str, Any]) -> messages.Template | None:
+        """The template that this text leaves as outside of the 24-hour window, if it names one.
+
+        Raises ExpressionError where the data doesn't fit.
+        """
+        if self.approved is None:
+            return None
+        if self.count is not None:
+            scope = {**scope, "count": self._counted(self.count, scope)}
+        return self.approved.fill(scope)
+
+    def _counted(self, expression: Expression, scope: Mapping[str, Any]) -> int | float | Decimal:
+        count = expression.evaluate(scope)
         if isinstance(count, bool) or not isinstance(count, int | float | Decimal):
             raise ExpressionError(f'{self.place}: the count of "{self.key}" is no number: {count!r}')
-        return self._form(count).render({**scope, "count": count})
+        return count
 
     def _form(self, count: float | Decimal) -> Template:
         exact = self.forms.get(str(count))
@@ -78,7 +115,7 @@ class Text:
         return self.forms.get(category, self.forms["other"])
 
     def _used(self, what: str) -> frozenset[str]:
-        used: frozenset[str] = frozenset().union(*(getattr(form, what) for form in self.forms.values()))
+        used: frozenset[str] = frozenset().union(*(getattr(each, what) for each in self.templates))
         return used if self.count is None else (used - {"count"}) | getattr(self.count, what)
 
 
@@ -104,6 +141,11 @@ class Line:
         """Raises UnknownName for a key that isn't there, ExpressionError where the data doesn't fit."""
         text = self.template or self.texts.find(self.source, locale)
         return text.render(scope if scope.get("_locale") == locale else {**scope, "_locale": locale})
+
+    def fill(self, scope: Mapping[str, Any], locale: str) -> messages.Template | None:
+        """The template that the text of this key names in this locale. Raises as `render`."""
+        text = self.texts.find(self.source, locale)
+        return text.fill(scope if scope.get("_locale") == locale else {**scope, "_locale": locale})
 
 
 class Texts:
@@ -195,6 +237,10 @@ class Texts:
         everywhere = everywhere or [layer[key] for layer in _builtin().values() if key in layer]
         return frozenset().union(*(text.names for text in everywhere))
 
+    def names_template(self, key: str) -> bool:
+        """Whether the text of this key names a template in some locale."""
+        return any(key in layer and layer[key].approved is not None for layer in self._own.values())
+
     def line(self, source: str, place: Place | None = None) -> Line:
         """Compile a text of a flow: a key, or literal text. A key needn't be there yet.
 
@@ -252,7 +298,7 @@ class Texts:
         own, keys = self._own.setdefault(locale, {}), self._keys.setdefault(locale, set())
         for key, source in _flat(tree, ""):
             keys.add(key)
-            entry = source if isinstance(source, Entry) else Entry(source, Place(f"{locale}.yaml"))
+            entry = source if isinstance(source, Entry) else _entry(source, Place(f"{locale}.yaml"))
             try:
                 own[key] = _compiled(self._sandbox, key, locale, entry)
             except ExpressionError as error:
@@ -265,15 +311,25 @@ class Texts:
 
 def _flat(tree: Tree, prefix: str) -> Iterator[tuple[str, Source]]:
     for name, source in tree.items():
-        if isinstance(source, Mapping) and "count" not in source:
+        if isinstance(source, Mapping) and "count" not in source and not has_template(source):
             yield from _flat(source, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", source  # type: ignore[misc]  # a mapping with count is a plural
 
 
+def _entry(source: str | Mapping[str, Any], place: Place) -> Entry:
+    if not has_template(source):
+        return Entry(source, place)
+    assert isinstance(source, Mapping)  # noqa: S101 - else it had no template
+    template = TemplatePart.model_validate(source["template"])
+    rest = {name: part for name, part in source.items() if name != "template"}
+    return Entry(rest if "count" in rest else rest["text"], place, template)
+
+
 def _compiled(sandbox: Sandbox, key: str, locale: str, entry: Entry) -> Text:
+    approved = _approved(sandbox, locale, entry.template) if entry.template else None
     if isinstance(entry.value, str):
-        return Text(key, locale, entry.place, {"": sandbox.template(entry.value)})
+        return Text(key, locale, entry.place, {"": sandbox.template(entry.value)}, approved=approved)
     forms = {form: source for form, source in entry.value.items() if form != "count"}
     for form in forms:
         if form not in CATEGORIES and not (form.isascii() and form.isdigit()):
@@ -287,7 +343,13 @@ def _compiled(sandbox: Sandbox, key: str, locale: str, entry: Entry) -> Text:
         entry.place,
         {form: sandbox.template(source) for form, source in forms.items()},
         sandbox.expression(entry.value["count"]),
+        approved,
     )
+
+
+def _approved(sandbox: Sandbox, locale: str, part: TemplatePart) -> Approved:
+    variables = {name: sandbox.template(source) for name, source in part.variables.items()}
+    return Approved(part.name, part.language or locale, variables)
 
 
 @lru_cache(maxsize=1)

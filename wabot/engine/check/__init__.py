@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from wabot.engine.check import actions, events, limits, order, reach, structure, types, variables
+from wabot.engine.check import actions, events, limits, order, reach, structure, types, variables, window
 from wabot.engine.check import texts as said
 from wabot.engine.check.codes import CODES, Code
 from wabot.engine.check.flow import CheckOptions, CommandInfo, Flow
@@ -78,12 +78,24 @@ def check(
     names = frozenset(source.flow for source in sources)
     given = _given(sources)
     sandbox = Sandbox()
-    found = [*spoken.problems, *said.plurals(spoken), *_duplicates(sources)]
-    for source in sources:
-        begun = frozenset(given.get(source.flow, ()))
-        around = options or CheckOptions()
-        flow = Flow(source, spoken, commands or {}, names, around, given=begun, outside=invokes)
+    found = [*spoken.problems, *said.plurals(spoken), *limits.text_templates(spoken), *_duplicates(sources)]
+    around = options or CheckOptions()
+    flows = [
+        Flow(
+            source,
+            spoken,
+            commands or {},
+            names,
+            around,
+            given=frozenset(given.get(source.flow, ())),
+            outside=invokes,
+        )
+        for source in sources
+    ]
+    ages = window.measure(flows)
+    for flow in flows:
         found += _check_flow(flow, sandbox)
+        found += window.late(flow, ages[flow])
     return sorted(set(found), key=lambda problem: (problem.place, problem.code, problem.message))
 
 

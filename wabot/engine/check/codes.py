@@ -90,4 +90,5 @@ CODES = {
     "too-many": _error("More buttons, rows or sections than the platform takes."),
     "duplicate-option": _error("Two options with one id or one title."),
     "bad-template": _error("An approved template that can't be one."),
+    "no-template": _warning("A message that may be said after the 24-hour window, and names no template."),
 }

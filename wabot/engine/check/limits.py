@@ -2,12 +2,13 @@
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from jinja2 import nodes
 
 from wabot.core import limits
 from wabot.engine import patterns
+from wabot.engine.check.codes import CODES
 from wabot.engine.check.flow import Flow, Message
 from wabot.engine.check.uses import Use, message_uses
 from wabot.engine.document import Ask, EachOption, ListPicker, LocationPart, Option, Options, Rich
@@ -15,6 +16,7 @@ from wabot.engine.expressions import Template
 from wabot.engine.expressions.source import is_template
 from wabot.engine.payload import encode
 from wabot.engine.problems import Path, Problem
+from wabot.engine.texts import Texts
 from wabot.errors import ExpressionError, TurnError
 
 _NUMBERED = re.compile(r"[1-9][0-9]*")
@@ -259,20 +261,49 @@ def templates(flow: Flow) -> Iterator[Problem]:
         if part is None:
             continue
         path = (*message.path, "template")
-        if not part.name or len(part.name) > limits.TEMPLATE_NAME:
-            text = f"the name of a template has 1 to {limits.TEMPLATE_NAME} characters"
-            yield flow.problem("bad-template", (*path, "name"), text)
-        numbers = sorted(int(name) for name in part.variables if _NUMBERED.fullmatch(name))
-        if numbers and numbers != list(range(1, len(part.variables) + 1)):
-            text = "the variables of a template are numbered from 1 without a gap"
-            yield flow.problem("bad-template", (*path, "variables"), text, key=True)
-        for name, value in part.variables.items():
-            if not value.strip():
-                text = f'the variable "{name}" is empty'
-                yield flow.problem("bad-template", (*path, "variables", name), text, "give it a value")
+        for inner, text, hint in wrong_template(part.name, part.variables):
+            yield flow.problem("bad-template", (*path, *inner), text, hint, key=inner[-1:] == ("variables",))
+        uses = (compiled.get((*path, "variables", name)) for name in part.variables)
+        length = sum(found[0] for use in uses if use is not None and (found := _longest_of(flow, use)))
+        if length > limits.TEMPLATE_BODY:
+            text = f"{length:,} characters, an approved template takes {limits.TEMPLATE_BODY:,} with all else"
+            yield flow.problem("too-long", (*path, "variables"), text, "shorten it", key=True)
         if (use := compiled.get((*message.path, "text"))) and any(map(_crowded, _trees(flow, use))):
             text = "a variable of a template stands neither first nor last nor next to another"
             yield flow.problem("bad-template", use.path, text, "put words around it")
+
+
+def text_templates(texts: Texts) -> Iterator[Problem]:
+    """The templates that texts name, in all texts, whoever uses them."""
+    for locale in texts.locales:
+        for key in sorted(texts.keys(locale)):
+            text = texts.own(key, locale)
+            if text is None or text.approved is None:
+                continue
+            variables = text.approved.variables
+            sources = {name: variable.source for name, variable in variables.items()}
+            for _, message, hint in wrong_template(text.approved.name, sources):
+                said = f'the template of "{key}": {message}'
+                yield Problem(text.place, "bad-template", said, hint, CODES["bad-template"].severity)
+            length = sum(variable.known_length for variable in variables.values())
+            if length > limits.TEMPLATE_BODY:
+                said = (
+                    f'the template of "{key}": its variables have {length:,} characters, '
+                    f"an approved template takes {limits.TEMPLATE_BODY:,} with all else"
+                )
+                yield Problem(text.place, "too-long", said, "shorten them", CODES["too-long"].severity)
+
+
+def wrong_template(name: str, variables: Mapping[str, str]) -> Iterator[tuple[Path, str, str]]:
+    """What no provider takes as a template, whatever its body is: the place within, message, hint."""
+    if not name or len(name) > limits.TEMPLATE_NAME:
+        yield ("name",), f"the name of a template has 1 to {limits.TEMPLATE_NAME} characters", ""
+    numbers = sorted(int(each) for each in variables if _NUMBERED.fullmatch(each))
+    if numbers and numbers != list(range(1, len(variables) + 1)):
+        yield ("variables",), "the variables of a template are numbered from 1 without a gap", ""
+    for each, value in variables.items():
+        if not value.strip():
+            yield ("variables", each), f'the variable "{each}" is empty', "give it a value"
 
 
 def _trees(flow: Flow, use: Use) -> Iterator[Template]:

@@ -285,10 +285,7 @@ def _needed(flow: Flow, use: Use) -> set[str]:
     if use.is_key:
         found = [text for locale in flow.texts.locales if (text := flow.texts.own(use.source, locale))]
         return {
-            name
-            for text in found
-            for form in text.forms.values()
-            for name in form.required - tests(form.tree)
+            name for text in found for each in text.templates for name in each.required - tests(each.tree)
         }
     return set(use.compiled.required) if use.compiled is not None else set()
 
@@ -296,7 +293,7 @@ def _needed(flow: Flow, use: Use) -> set[str]:
 def _dotted(flow: Flow, use: Use, name: str) -> bool:
     if use.is_key:
         found = [text for locale in flow.texts.locales if (text := flow.texts.own(use.source, locale))]
-        paths = {path for text in found for form in text.forms.values() for path in form.paths}
+        paths = {path for text in found for each in text.templates for path in each.paths}
     else:
         paths = set(use.compiled.paths) if use.compiled is not None else set()
     return any(path.startswith(f"{name}.") for path in paths)
