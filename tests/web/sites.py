@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from flask import Flask
 from flask.testing import FlaskClient
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, ConfigDict, SecretStr
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
@@ -112,6 +112,8 @@ def make_site(database: str = "sqlite://", *, web: Mapping[str, Any] | None = No
 
 class Work(BaseModel):
     """The body of a POST that changes something: a contact of this name is made."""
+
+    model_config = ConfigDict(extra="forbid")
 
     name: str = ""
 

@@ -127,7 +127,14 @@ class Idempotency:
         if hold is None:
             return
         statement = update(IdempotencyRow).where(hold.still_ours).values(status=DONE)
-        if connection.execute(statement).rowcount != 1:
+        marked = False
+        try:
+            marked = connection.execute(statement).rowcount == 1
+        finally:
+            if not marked:
+                # SQLAlchemy takes this transaction for ended already, and would leave it to the next one.
+                connection.dialect.do_rollback(connection.connection)
+        if not marked:
             raise _in_progress()
 
     def _change(self, hold: Hold, **values: object) -> None:

@@ -18,7 +18,11 @@ NUL = "\0"
 def raw_body(request: Request) -> bytes:
     """The body as it was sent. Raises 413 for one beyond the limit, however long it says to be."""
     request.max_content_length = BODY_LIMIT
-    return request.get_data(parse_form_data=False)
+    body = request.get_data(parse_form_data=False)
+    # One that doesn't say its length is cut off there, without a word.
+    if request.content_length is None and len(body) >= BODY_LIMIT:
+        raise Refused(413, f"A body may have {BODY_LIMIT} bytes.")
+    return body
 
 
 def form_fields(body: bytes) -> list[tuple[str, str]]:
