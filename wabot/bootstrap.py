@@ -18,7 +18,7 @@ from wabot.app import App
 from wabot.app.parts import circuits_of, pace_of, rate_of
 from wabot.core.buckets import NoBuckets
 from wabot.core.circuits import counted
-from wabot.core.doors import TwilioSettings
+from wabot.core.doors import MetaSettings, TwilioSettings
 from wabot.core.log import NAME
 from wabot.core.metrics import MemoryMetrics
 from wabot.core.module import Module
@@ -71,6 +71,8 @@ def _add_providers(app: App) -> None:
     installed."""
     if app.settings.twilio.configured:
         _add_twilio(app, app.settings.twilio)
+    if app.settings.meta.configured:
+        _add_meta(app, app.settings.meta)
 
 
 def _add_twilio(app: App, twilio: TwilioSettings) -> None:
@@ -91,6 +93,28 @@ def _add_twilio(app: App, twilio: TwilioSettings) -> None:
     )
     previous = [secret.get_secret_value() for secret in twilio.previous_tokens]
     app.webhook("twilio", TwilioWebhook(token, previous_tokens=previous))
+
+
+def _add_meta(app: App, meta: MetaSettings) -> None:
+    from wabot.adapters.channels.meta import MetaChannel, MetaWebhook
+
+    app.channel(
+        MetaChannel(
+            _secret(meta.access_token),
+            meta.phone_numbers,
+            language=app.settings.locale,
+            api_base=meta.api_base,
+            api_version=meta.api_version,
+        )
+    )
+    webhook = MetaWebhook(
+        _secret(meta.app_secret),
+        _secret(meta.verify_token),
+        previous_secrets=[secret.get_secret_value() for secret in meta.previous_secrets],
+        api_base=meta.api_base,
+        api_version=meta.api_version,
+    )
+    app.webhook("meta", webhook)
 
 
 def _secret(secret: SecretStr | None) -> str:

@@ -92,7 +92,7 @@ class TwilioSettings(_Door):
     )
     previous_tokens: list[SecretStr] = Field(
         default_factory=list,
-        description="auth tokens that may sign webhooks still, while one is being replaced",
+        description="auth tokens that may still sign webhooks, while one is replaced",
     )
     number: Annotated[str, AfterValidator(_number_or_none)] = Field(
         default="", description="our number on WhatsApp, like +14155238886"
@@ -128,6 +128,10 @@ class MetaSettings(_Door):
 
     access_token: SecretStr | None = Field(default=None, description="of a system user, for the Graph API")
     app_secret: SecretStr | None = Field(default=None, description="signs Meta's webhooks")
+    previous_secrets: list[SecretStr] = Field(
+        default_factory=list,
+        description="app secrets that may still sign webhooks, while one is replaced",
+    )
     verify_token: SecretStr | None = Field(
         default=None, description="made up by you, given to Meta with the webhook's address"
     )
