@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -9,6 +10,8 @@ from wabot.core.limits import SERVICE_WINDOW
 from wabot.core.messages import Outbound, Template
 from wabot.core.ports import Capabilities
 from wabot.core.tables import Category, ConversationRow, OutboxRow
+from wabot.engine.loader import load_flow
+from wabot.engine.texts import Texts
 from wabot.errors import NotSent, SendUnknown, Undeliverable
 from wabot.pipeline.turn import enqueue
 from wabot.runtime.policy import OUTSIDE, Form, shaped
@@ -167,3 +170,28 @@ def test_a_channel_may_say_its_own_window(make_desk: MakeDesk) -> None:
     desk.clock.advance(timedelta(hours=2))
     tell(desk, FREE)
     assert desk.outbox(ASHA)[-1] == ("failed", OUTSIDE)
+
+
+PATIENT = """
+flow: patient
+states:
+  open:
+    initial: true
+    enter: [{say: hello}]
+    after: {25h: told}
+  told:
+    enter: [{say: told}, {say: hello}]
+    final: true
+"""
+
+
+def test_a_text_leaves_as_the_template_that_it_names(make_desk: MakeDesk) -> None:
+    hello: Any = {"text": "Hello", "template": {"name": "hello", "variables": ["{{ contact.name }}"]}}
+    texts = Texts({"en": {"hello": hello, "told": "It is time"}})
+    window = Capabilities(window=WINDOW)
+    desk = make_desk(sources=[load_flow(PATIENT, "patient.yaml")], texts=texts, capabilities=window)
+    assert desk.write("hi") == ["Hello"]
+    assert last(desk).template is None
+    desk.wait(timedelta(hours=25))
+    assert desk.outbox() == [("sent", ""), ("failed", OUTSIDE), ("sent", "")]
+    assert last(desk).template == Template(name="hello", language="en", variables={"1": ""})

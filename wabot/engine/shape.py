@@ -86,7 +86,8 @@ class Walk:
         if isinstance(element, int) and isinstance(data, dict) and get_args(self.type)[0] is Option:
             element = list(data)[element]
         if isinstance(element, str) and isinstance(data, list):
-            element = next((i for i, item in enumerate(data) if _id(item) == element), element)
+            place = int(element) - 1 if element.isdecimal() else element
+            element = next((i for i, item in enumerate(data) if _id(item) == element), place)
         parts: dict[Any, Any] = dict(enumerate(data)) if isinstance(data, list) else {}
         parts = data if isinstance(data, dict) else parts
         if isinstance(element, str) and isinstance(data, dict):

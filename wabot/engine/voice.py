@@ -71,7 +71,8 @@ class Voice:
         budget = self._run.budget
         budget.spend(play, "messages")
         titles = [option.title for option in outbound.options]
-        budget.text(play, outbound.text, outbound.header, outbound.footer, *titles)
+        filled = outbound.template.variables.values() if outbound.template else ()
+        budget.text(play, outbound.text, outbound.header, outbound.footer, *titles, *filled)
         self._run.effects.append(Say(outbound, play.frame.flow, path))
 
     def put_text(self, key: str) -> None:
