@@ -128,7 +128,14 @@ def test_a_message_that_cannot_be_read_has_failed(windowed: Desk) -> None:
 
 def test_shaping_changes_nothing_else() -> None:
     assert shaped(FREE, Form.FREE) is FREE
-    assert shaped(TEMPLATED, Form.AS_IS) is TEMPLATED
+    assert shaped(TEMPLATED, Form.AS_IS) == TEMPLATED
+
+
+def test_variables_of_a_template_leave_on_one_line() -> None:
+    lines = Template(name="order", variables={"1": "2 × Cement\n\t1 × Sand     (bag) "})
+    left = shaped(Outbound(text="a\nb", template=lines), Form.AS_IS)
+    assert left.template == Template(name="order", variables={"1": "2 × Cement 1 × Sand (bag)"})
+    assert left.text == "a\nb"
 
 
 def down(_: int) -> SendUnknown:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from wabot.core import limits
 from wabot.core.buckets import Buckets, NoBuckets, Verdict
 from wabot.core.durations import format_duration
-from wabot.core.messages import Outbound
+from wabot.core.messages import Outbound, Template
 from wabot.core.ports import Channel
 from wabot.core.tables import Category, ContactRow, ConversationRow, OutboxRow
 from wabot.errors import NotSent, SendError, Undeliverable
@@ -69,10 +69,18 @@ def shaped(message: Outbound, form: Form) -> Outbound:
 
     With more buttons than a message takes that is no template, it stays one.
     """
-    if form is Form.AS_IS or message.template is None or len(message.buttons) > limits.BUTTONS:
+    if message.template is None:
         return message
     free = message.model_copy(update={"template": None})
-    return message if free == Outbound() else free
+    if form is Form.FREE and free != Outbound() and len(message.buttons) <= limits.BUTTONS:
+        return free
+    return message.model_copy(update={"template": _on_one_line(message.template)})
+
+
+def _on_one_line(template: Template) -> Template:
+    """Meta refuses a variable with a line break, a tab or more than four blanks in a row."""
+    variables = {name: " ".join(value.split()) for name, value in template.variables.items()}
+    return template.model_copy(update={"variables": variables})
 
 
 def _is_open(window: timedelta, last: datetime | None, now: datetime) -> bool:

@@ -32,7 +32,7 @@ class MetaChannel:
     name none. `api_base` is the server in place of Meta's; `timeout` is in seconds.
     """
 
-    capabilities = Capabilities(window=SERVICE_WINDOW)
+    capabilities = Capabilities(window=SERVICE_WINDOW, paced=True)
 
     def __init__(
         self,

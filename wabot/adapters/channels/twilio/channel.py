@@ -36,7 +36,7 @@ class TwilioChannel:
     seconds, for one answer. `api_base` is a server in place of Twilio's, such as `testing.twilio`.
     """
 
-    capabilities = Capabilities(window=SERVICE_WINDOW)
+    capabilities = Capabilities(window=SERVICE_WINDOW, paced=True)
 
     def __init__(
         self,
