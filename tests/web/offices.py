@@ -88,7 +88,7 @@ class Office:
         self.clock.advance(timedelta(**delay))
 
     def get(self, path: str, key: str | None = None, **query: Any) -> TestResponse:
-        return self.site.get(f"/whatsapp{path}", key, query_string=query)
+        return self.site.get(f"/whatsapp{path}", key, query_string=query or None)
 
     def read(self, path: str, **query: Any) -> Any:
         """What this gives; it has to."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any, get_origin
+from typing import Any, get_origin, get_type_hints
 
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
@@ -25,6 +25,7 @@ _IDEMPOTENT: dict[str, Any] = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
+_PLACES = ("header", "cookie", "path", "query", "form", "body", "raw")
 _WHY = {
     "400": "what was sent can't be read",
     "401": "no key, or none that is known",
@@ -93,11 +94,23 @@ class Api(APIBlueprint):
         told["responses"] = {**{status: _problem(why) for status, why in possible.items()}, **_named(told)}
         if scope != PUBLIC:
             told["security"] = [{SCHEME: [scope]}]
-        found: ParametersTuple = super()._collect_openapi_info(rule, func, **told)
+        super()._collect_openapi_info(rule, _without_models(func), **told)
         if method == "POST" and self.doc_ui and told.get("doc_ui", True):
             operation = self.paths[parse_rule(rule, self.url_prefix)].post
             operation.parameters = [*(operation.parameters or []), Parameter(**_IDEMPOTENT)]
-        return found
+        hints = get_type_hints(func)
+        header, cookie, path, query, form, body, raw = map(hints.get, _PLACES)
+        return header, cookie, path, query, form, body, raw
+
+
+def _without_models(func: Callable[..., Any]) -> Callable[..., Any]:
+    """flask-openapi3 stumbles over examples in models, and `resources.routes` documents models anyway."""
+
+    def bare() -> None:
+        return None
+
+    bare.__name__, bare.__doc__ = func.__name__, func.__doc__
+    return bare
 
 
 def respond(result: Any) -> Response:

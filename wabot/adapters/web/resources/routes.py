@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from flask_openapi3.models.operation import Operation
 from flask_openapi3.models.tag import Tag
@@ -66,10 +66,7 @@ class Routes:
                 tags=[Tag(name=tag)],
                 responses={str(status): {"description": "done"}, **_nothing(view)},
             )
-            # What it writes by the classes' bare names is written anew by `document`.
-            others = dict(self._api.components_schemas)
             add(require(scope)(view))
-            self._api.components_schemas = others
             operation = getattr(self._api.paths[f"{self._api.url_prefix}{rule}"], method)
             hints = get_type_hints(view)
             self._written.append(partial(self._write, operation, hints, str(status), examples or {}))
@@ -105,7 +102,7 @@ class Routes:
                 content["examples"] = {key: {"value": value} for key, value in examples.items()}
             operation.requestBody = {"required": True, "content": {JSON: content}}  # type: ignore[assignment]
             self._later(content, "validation", hints["body"])
-        answer = hints.get("return", Any)
+        answer = _answer(hints)
         if answer is not type(None):
             given: Schema = {"schema": {}}
             responses: dict[str, Any] = dict(operation.responses or {})
@@ -122,9 +119,15 @@ class Routes:
 
 def _nothing(view: Callable[..., Any]) -> dict[str, Any]:
     """204 where the view may have nothing to give."""
-    answer = get_type_hints(view).get("return", Any)
+    answer = _answer(get_type_hints(view))
     maybe = answer is Any or type(None) in (answer, *getattr(answer, "__args__", ()))
     return {"204": {"description": "done, and nothing to tell"}} if maybe else {}
+
+
+def _answer(hints: Mapping[str, Any]) -> Any:
+    """What a view gives, without the status that may stand beside it."""
+    answer = hints.get("return", Any)
+    return get_args(answer)[0] if get_origin(answer) is tuple else answer
 
 
 def _described(answer: Any) -> str:
