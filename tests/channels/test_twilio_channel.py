@@ -206,7 +206,7 @@ def test_a_place_is_a_pin(
 
 def test_a_template_goes_by_its_sid(twilio: FakeTwilio, channel: TwilioChannel) -> None:
     sid = twilio.add_template("parcel_today", "Your parcel {{1}} arrives, it's true.")
-    template = Template(name=sid, variables={"1": "7, Ann's"})
+    template = Template(name=sid, variables={"1": "7,\n  Ann's\t"})
     channel.send(THEIRS, OURS, Outbound(text="words", template=template), "one")
     assert seen(twilio).text == "Your parcel 7, Ann's arrives, it's true."
     bare = twilio.add_template("bare", "We have moved.")
@@ -249,6 +249,23 @@ def test_a_template_that_was_made_anew_is_found_again(twilio: FakeTwilio, channe
     assert raised.value.code == "21655"
     channel.send(THEIRS, OURS, message, "two")
     assert seen(twilio).text == "We have moved again."
+
+
+def test_a_template_that_meta_has_paused_is_an_end(twilio: FakeTwilio, channel: TwilioChannel) -> None:
+    twilio.add_template("moved", "We have moved.")
+    twilio.next(Behaviour(take=False, status=400, code="63041"))
+    with pytest.raises(Undeliverable) as raised:
+        channel.send(THEIRS, OURS, Outbound(template=Template(name="moved")), "one")
+    assert raised.value.code == "63041"
+
+
+def test_a_refusal_of_buttons_for_another_reason_stays_one(
+    twilio: FakeTwilio, channel: TwilioChannel
+) -> None:
+    twilio.next(Behaviour(take=False, status=400, code="63014"))
+    with pytest.raises(ContactRefuses):
+        channel.send(THEIRS, OURS, BUTTONS, "one")
+    assert twilio.requests == 1
 
 
 def test_a_sid_that_twilio_does_not_know_is_an_end(channel: TwilioChannel) -> None:

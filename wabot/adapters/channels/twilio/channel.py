@@ -122,11 +122,13 @@ class TwilioChannel:
             return self._send_plain(envelope, message)
 
     def _send_template(self, envelope: dict[str, str], template: Template) -> str:
+        # Meta takes no line breaks, tabs and rows of spaces in what fills a template.
+        variables = {name: " ".join(value.split()) for name, value in template.variables.items()}
         if _CONTENT.fullmatch(template.name):
-            return self._create(envelope, _content(template.name, template.variables))
+            return self._create(envelope, _content(template.name, variables))
         sid = self._contents.named(template.name, template.language)
         try:
-            return self._create(envelope, _content(sid, template.variables))
+            return self._create(envelope, _content(sid, variables))
         except Undeliverable as error:
             if error.code != NO_SUCH_CONTENT:
                 raise
