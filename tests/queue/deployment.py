@@ -17,7 +17,7 @@ from wabot.bootstrap import build, load_settings
 from wabot.core.messages import Inbound
 from wabot.core.tables import InboundRow, OutboxRow
 
-PATIENCE = 60.0
+PATIENCE = 150.0
 
 
 class Deployment:

@@ -1,0 +1,125 @@
+"""An order by WhatsApp, through the example deployment: signed webhooks in, Twilio's API out."""
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from tests.deploy.merchant import ASHA, PUBLIC, UP, Merchant, procfile, request
+
+Deploy = Callable[..., Merchant]
+
+
+@pytest.fixture
+def deploy(tmp_path: Path) -> Iterator[Deploy]:
+    made: list[Merchant] = []
+
+    def make(database_url: str, **environment: str) -> Merchant:
+        made.append(Merchant(database_url, tmp_path / "media", **environment))
+        return made[-1]
+
+    yield make
+    for merchant in made:
+        merchant.end()
+
+
+@pytest.fixture
+def merchant(deploy: Deploy, migrated_postgres: str, redis_url: str) -> Merchant:
+    """The deployment on PostgreSQL and Redis, before any process is started."""
+    with Redis.from_url(redis_url) as client:
+        client.flushall()
+    return deploy(migrated_postgres, REDIS_URL=redis_url)
+
+
+def greet(merchant: Merchant) -> None:
+    [welcome] = merchant.write("Hi")
+    assert "Asha Building Materials" in welcome.text
+    assert [button.title for button in welcome.buttons] == ["See products", "Help", "Talk to a person"]
+
+
+def order(merchant: Merchant) -> None:
+    """From what is wanted to the invoice."""
+    [summary] = merchant.write("Cement x 100")
+    assert "Total: ₹43,070.00" in summary.text
+    invoice, confirmed = merchant.tap(summary, "Confirm")
+    assert "INV/" in invoice.text
+    assert "SO-1" in confirmed.text
+
+
+def once(merchant: Merchant) -> bool:
+    """Whether no message came twice."""
+    counts = merchant.twilio.counts
+    return "" not in counts and set(counts.values()) == {1}
+
+
+def recorded(merchant: Merchant) -> None:
+    """What the order left behind, as an operator's programs read it."""
+    [placed] = merchant.get("orders")["items"]
+    assert (placed["number"], placed["status"]) == ("SO-1", "confirmed")
+    assert placed["total"] == {"amount": "43070.00", "currency": "INR"}
+    [invoice] = merchant.get("invoices")["items"]
+    assert invoice["order_number"] == "SO-1"
+    [conversation] = merchant.get("conversations")["items"]
+    said = merchant.get(f"conversations/{conversation['id']}/messages")["items"]
+    assert len([each for each in said if each["direction"] == "in"]) >= 3
+    assert {each["receipt"] for each in said if each["direction"] == "out"} == {"delivered"}
+
+
+@pytest.mark.postgres
+@pytest.mark.redis
+def test_an_order_in_the_example_deployment(merchant: Merchant) -> None:
+    commands = procfile()
+    web, worker, scheduler = map(merchant.start, (commands["web"], commands["worker"], commands["scheduler"]))
+    merchant.reach(web)
+    worker.until(lambda: worker.said.count("a worker for") == 2)
+    scheduler.until(lambda: UP in scheduler.said)
+    greet(merchant)
+    order(merchant)
+    assert once(merchant)
+    recorded(merchant)
+    health = merchant.get("health")
+    assert (health["ready"], health["redis"]) == (True, "ok")
+    assert "Traceback" not in "".join(process.said for process in merchant.processes)
+    assert ASHA not in "".join(process.said for process in merchant.processes)
+    assert (web.stop(), worker.stop()) == (0, 0)
+
+
+@pytest.mark.postgres
+@pytest.mark.redis
+@pytest.mark.parametrize("place", ["turn.before_commit", "send.before_mark"])
+def test_an_order_while_a_worker_is_killed(merchant: Merchant, place: str) -> None:
+    web, _ = map(merchant.start, (procfile()["web"], "wabot scheduler"))
+    other, killed = merchant.start("wabot worker"), merchant.start("wabot worker", WABOT_CRASH_AT=place)
+    merchant.reach(web)
+    other.until(lambda: UP in other.said)
+    killed.until(lambda: UP in killed.said)
+    # Whichever of the two is called first does it; sooner or later it is the one that is to die.
+    while killed.alive:
+        greet(merchant)
+    assert killed.wait() == -signal.SIGKILL
+    order(merchant)
+    assert once(merchant)
+    recorded(merchant)
+    assert other.alive
+
+
+def test_an_order_in_one_process_on_sqlite(deploy: Deploy, tmp_path: Path) -> None:
+    merchant = deploy(f"sqlite:///{tmp_path / 'shop.db'}")
+    process = merchant.start("wabot run --port 0")
+    merchant.reach(process)
+    greet(merchant)
+    order(merchant)
+    assert once(merchant)
+    recorded(merchant)
+    assert process.stop() == 0
+
+
+def test_who_cannot_sign_is_not_heard(deploy: Deploy, tmp_path: Path) -> None:
+    merchant = deploy(f"sqlite:///{tmp_path / 'shop.db'}")
+    merchant.reach(merchant.start("wabot run --port 0"))
+    form = {"MessageSid": "SM1", "From": f"whatsapp:{ASHA}", "To": "whatsapp:+14155238886", "Body": "Hi"}
+    assert merchant.twilio.post_signed(f"{PUBLIC}/whatsapp/webhook", form, "Zm9yZ2Vk") == 403
+    assert request(merchant.twilio.port, "GET", "/whatsapp/orders", None, {})[0] == 401
+    assert merchant.get("conversations")["items"] == []
