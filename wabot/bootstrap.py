@@ -13,13 +13,16 @@ from typing import Any
 from pydantic import SecretStr
 
 from wabot.adapters.channels.console import ConsoleChannel
+from wabot.adapters.channels.meta import MetaChannel, MetaWebhook
 from wabot.adapters.http import Http
+from wabot.adapters.media import FolderStore, MediaFetch, MetaSource, Source, TwilioSource
 from wabot.app import App
 from wabot.app.parts import circuits_of, pace_of, rate_of
 from wabot.core.buckets import NoBuckets
 from wabot.core.circuits import counted
 from wabot.core.doors import MetaSettings, TwilioSettings
 from wabot.core.log import NAME
+from wabot.core.media import MEDIA
 from wabot.core.metrics import MemoryMetrics
 from wabot.core.module import Module
 from wabot.engine.problems import did_you_mean
@@ -67,12 +70,18 @@ def build(settings: Settings, **overrides: Any) -> App:
 
 
 def _add_providers(app: App) -> None:
-    """The channels, and what reads the providers' requests. Raises ConfigurationError where an extra isn't
-    installed."""
+    """The channels, what reads the providers' requests, and what fetches contacts' files. Raises
+    ConfigurationError where an extra isn't installed."""
+    sources: list[Source] = []
     if app.settings.twilio.configured:
         _add_twilio(app, app.settings.twilio)
+        sources.append(_twilio_source(app.settings.twilio))
     if app.settings.meta.configured:
         _add_meta(app, app.settings.meta)
+        sources.append(_meta_source(app.settings.meta))
+    if sources:
+        store, most = FolderStore(app.settings.media_folder), app.settings.media.max_bytes
+        app.runner(MEDIA, MediaFetch(lambda: app.database, store, sources, max_bytes=most))
 
 
 def _add_twilio(app: App, twilio: TwilioSettings) -> None:
@@ -95,9 +104,11 @@ def _add_twilio(app: App, twilio: TwilioSettings) -> None:
     app.webhook("twilio", TwilioWebhook(token, previous_tokens=previous))
 
 
-def _add_meta(app: App, meta: MetaSettings) -> None:
-    from wabot.adapters.channels.meta import MetaChannel, MetaWebhook
+def _twilio_source(twilio: TwilioSettings) -> Source:
+    return TwilioSource(twilio.account_sid, _secret(twilio.auth_token), api_base=twilio.api_base)
 
+
+def _add_meta(app: App, meta: MetaSettings) -> None:
     app.channel(
         MetaChannel(
             _secret(meta.access_token),
@@ -115,6 +126,10 @@ def _add_meta(app: App, meta: MetaSettings) -> None:
         api_version=meta.api_version,
     )
     app.webhook("meta", webhook)
+
+
+def _meta_source(meta: MetaSettings) -> Source:
+    return MetaSource(_secret(meta.access_token), api_base=meta.api_base)
 
 
 def _secret(secret: SecretStr | None) -> str:
