@@ -55,6 +55,10 @@ def test_our_reference_comes_back_in_the_status_callback(twilio: FakeTwilio, ope
     open_twilio(status_url=STATUS).send(THEIRS, OURS, Outbound(text="Hello"), "ref-1&x=é")
     open_twilio(status_url=f"{STATUS}?a=b").send(THEIRS, OURS, Outbound(text="Hello"), "two")
     assert twilio.counts == {"ref-1&x=é": 1, "two": 1}
+    assert list(twilio.callbacks.values()) == [
+        f"{STATUS}?reference=ref-1%26x%3D%C3%A9#rc=3&rp=5xx,ct,rt",
+        f"{STATUS}?a=b&reference=two#rc=3&rp=5xx,ct,rt",
+    ]
 
 
 def test_a_messaging_service_sends_by_our_number(twilio: FakeTwilio, open_twilio: OpenTwilio) -> None:

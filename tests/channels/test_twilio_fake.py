@@ -62,7 +62,10 @@ def door(twilio: FakeTwilio) -> Iterator[Door]:
 
 def test_a_contact_writes_to_us(twilio: FakeTwilio, door: Door) -> None:
     assert twilio.write(door.url, THEIRS, OURS, "Two apples", ProfileName="Ann") == 204
-    assert twilio.write(f"{door.url}?a=b", THEIRS, OURS, "Yes", ButtonText="Yes", ButtonPayload="y") == 204
+    assert (
+        twilio.write(f"{door.url}?a=b#rc=3&rp=5xx", THEIRS, OURS, "Yes", ButtonText="Yes", ButtonPayload="y")
+        == 204
+    )
     first, second = door.heard
     assert isinstance(first, Inbound)
     assert (first.sender, first.recipient, first.text, first.name) == (THEIRS, OURS, "Two apples", "Ann")

@@ -152,6 +152,12 @@ class FakeProvider:
         """How often each reference was delivered."""
         return Counter(delivery.reference for delivery in self.deliveries)
 
+    @property
+    def callbacks(self) -> dict[str, str]:
+        """By the provider's id of each message, the URL for its reports; empty where it has none."""
+        with self._changed:
+            return dict(self._callback_urls)
+
     def texts(self, to: str | None = None) -> list[str]:
         """What this contact, or everybody, got to read."""
         return [each.message.text for each in self.deliveries if to is None or each.to == to]

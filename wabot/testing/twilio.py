@@ -22,7 +22,7 @@ from email.utils import format_datetime
 from http.client import HTTPConnection, HTTPSConnection
 from http.server import BaseHTTPRequestHandler
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urldefrag, urlencode, urlsplit
 
 from wabot.core.ports import Clock, SystemClock
 from wabot.testing.fakes import Delivery
@@ -109,7 +109,11 @@ class FakeTwilio(FakeProvider):
         return self.post(url, {**form, **parameters})
 
     def post(self, url: str, form: Mapping[str, str]) -> int:
-        """Post a form as Twilio does, signed; the status of the answer. Raises OSError or HTTPException."""
+        """Post a form as Twilio does, signed; the status of the answer. Raises OSError or HTTPException.
+
+        A fragment of the URL, Twilio's connection overrides, is neither sent nor signed.
+        """
+        url = urldefrag(url).url
         parts = urlsplit(url)
         connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         connection = connect(parts.hostname or HOST, parts.port, timeout=5.0)

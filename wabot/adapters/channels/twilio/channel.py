@@ -23,6 +23,11 @@ WHATSAPP = "whatsapp:"
 REFERENCE = "reference"
 """The parameter of the status callback's URL in which our name for the message comes back."""
 
+AGAIN = "#rc=3&rp=5xx,ct,rt"
+"""Twilio's webhook connection overrides, for a URL's end: what was answered with 5xx, or not at all, is
+posted up to three times more within its 15 seconds. By itself it tries again only where no connection was
+made."""
+
 _CONTENT = re.compile("HX[0-9a-fA-F]{32}")
 _NOT_AS_CONTENT = (NO_SUCH_CONTENT, WRONG_VARIABLES, "21657", "21658")
 
@@ -95,7 +100,9 @@ class TwilioChannel:
             envelope["messaging_service_sid"] = self._service
         if self._status_url:
             mark = "&" if "?" in self._status_url else "?"
-            envelope["status_callback"] = f"{self._status_url}{mark}{urlencode({REFERENCE: reference})}"
+            envelope["status_callback"] = (
+                f"{self._status_url}{mark}{urlencode({REFERENCE: reference})}{AGAIN}"
+            )
         return envelope
 
     def _send_plain(self, envelope: dict[str, str], message: Outbound) -> str:
