@@ -5,7 +5,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from types import TracebackType
@@ -162,10 +162,13 @@ class Exchange:
         connection.sock = line
         try:
             with _told(deadline):
-                incoming = Incoming(_asked(connection, target, message), deadline)
-            if deadline.over:
-                raise _late()
-            yield incoming
+                response = _asked(connection, target, message)
+            # Its body may be left unread, and would keep the line open.
+            with closing(response):
+                incoming = Incoming(response, deadline)
+                if deadline.over:
+                    raise _late()
+                yield incoming
         finally:
             deadline.watch(None)
             connection.close()
