@@ -12,7 +12,7 @@ from sqlalchemy import delete, select
 from tests.channels.conftest import OpenTwilio
 from wabot.adapters.channels.twilio import TwilioChannel
 from wabot.core.database import Base, Database
-from wabot.core.messages import Button, Choices, Outbound, Row, Section
+from wabot.core.messages import Button, Choices, Outbound, Row, Section, Template
 from wabot.core.tables import ContentRow
 from wabot.errors import NotSent
 from wabot.testing import Behaviour, FakeTwilio
@@ -227,3 +227,19 @@ def test_what_cannot_be_cleared_up_is_left(
     second.send(THEIRS, OURS, buttons("Yes", "No"), "two")
     assert len(twilio.deliveries) == 2
     assert len(remembered(record)) == 1
+
+
+def test_without_a_record_the_message_waits(
+    twilio: FakeTwilio, open_twilio: OpenTwilio, record: Database
+) -> None:
+    channel = open_twilio()
+    channel.send(THEIRS, OURS, buttons("Yes"), "one")
+    ContentRow.__table__.drop(record.engine)  # type: ignore[attr-defined]
+    for message in (buttons("Yes", "No"), Outbound(template=Template(name="hello"))):
+        with pytest.raises(NotSent, match="remembered"):
+            channel.send(THEIRS, OURS, message, "two")
+    twilio.drop_content(next(iter(twilio.contents)))
+    with pytest.raises(NotSent, match="remembered"):
+        channel.send(THEIRS, OURS, buttons("Yes"), "three")
+    assert len(twilio.deliveries) == 1
+    channel.send(THEIRS, OURS, Outbound(text="Hello"), "four")

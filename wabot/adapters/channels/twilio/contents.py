@@ -8,11 +8,13 @@ its maker was killed, is found there again.
 import hashlib
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from sqlalchemy import Table, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
 from twilio.base.exceptions import TwilioException
 from twilio.rest import Client
 from twilio.rest.content.v1.content import ContentList
@@ -25,7 +27,7 @@ from wabot.core.log import get_logger
 from wabot.core.ports import Clock
 from wabot.core.refusals import Refusal, refused
 from wabot.core.tables import ContentRow
-from wabot.errors import NotSent, SendUnknown, Undeliverable
+from wabot.errors import NotSent, RecordError, SendUnknown, Undeliverable
 
 LANGUAGE = "en"
 """A content must have one. The words are all variables, so it says nothing."""
@@ -77,7 +79,7 @@ class Contents:
         """Twilio knows this content no longer."""
         with self._one_at_a_time:
             self._known = {shape: known for shape, known in self._known.items() if known != sid}
-        with self._database().transaction() as session:
+        with _on_record(), self._database().transaction() as session:
             session.execute(delete(ContentRow).where(*self._ours(), ContentRow.provider_id == sid))
             session.commit()
 
@@ -96,7 +98,7 @@ class Contents:
             return known
 
     def _written(self, shape: str) -> str | None:
-        with self._database().reading() as session:
+        with _on_record(), self._database().reading() as session:
             query = select(ContentRow.provider_id).where(*self._ours(), ContentRow.shape == shape)
             return session.scalar(query)
 
@@ -110,7 +112,7 @@ class Contents:
             "created_at": self._clock.now(),
         }
         table = cast("Table", ContentRow.__table__)
-        with self._database().transaction() as session:
+        with _on_record(), self._database().transaction() as session:
             insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
             session.execute(insert(table).values(values).on_conflict_do_nothing())
             session.commit()
@@ -154,6 +156,15 @@ class Contents:
 
     def _ours(self) -> tuple[Any, ...]:
         return ContentRow.channel == self._channel, ContentRow.account == self._account
+
+
+@contextmanager
+def _on_record() -> Iterator[None]:
+    """Where the database can't be used now, the message has not been sent."""
+    try:
+        yield
+    except (SQLAlchemyError, RecordError) as error:
+        raise NotSent(f"contents can't be remembered now: {type(error).__name__}") from error
 
 
 def _before_sending(make: Callable[[], tuple[str, bool]]) -> tuple[str, bool]:
