@@ -107,6 +107,12 @@ def test_a_certificate_that_is_not_trusted_is_told_nothing(server: Server) -> No
     line.close()
 
 
+@pytest.mark.parametrize("base", ["http://", "gopher://127.0.0.1"])
+def test_an_address_that_is_none_is_not_reached(base: str) -> None:
+    with pytest.raises(NotReached):
+        Line(base).request("GET", "https://api.twilio.com/")
+
+
 def test_a_line_that_is_not_tls_tells_nothing(server: Server) -> None:
     line = Line(f"https://127.0.0.1:{server.server_port}", timeout=0.3)
     with pytest.raises(AnswerLost):

@@ -42,6 +42,8 @@ PAYLOAD = min(BUTTON_ID, ROW_ID)
 # Twilio's media guidance, in bytes
 TWILIO_MEDIA_BYTES = 16 * 1024 * 1024
 TWILIO_IMAGE_BYTES = 5 * 1024 * 1024
+# Twilio, Media subresource: files of one message
+TWILIO_FILES = 10
 # Meta, supported media types, in bytes
 META_IMAGE_BYTES = 5 * 1024 * 1024
 META_AUDIO_BYTES = 16 * 1024 * 1024

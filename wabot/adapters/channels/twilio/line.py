@@ -15,8 +15,10 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 from twilio.http.response import Response
 from urllib3.exceptions import (
+    ClosedPoolError,
     ConnectTimeoutError,
     HTTPError,
+    LocationValueError,
     NewConnectionError,
     SSLError,
 )
@@ -25,6 +27,9 @@ CONNECT = 5.0
 """Seconds until a connection stands."""
 IDLE = 5.0
 """Seconds after which a connection that nobody used is given up."""
+
+
+_NOTHING_ASKED = (ClosedPoolError, ConnectTimeoutError, LocationValueError, NewConnectionError)
 
 
 class NotReached(Exception):
@@ -73,7 +78,7 @@ class Line:
             answer = self._pool.request(
                 method, target, body=body, headers=sent, timeout=self._timeout, redirect=False
             )
-        except (NewConnectionError, ConnectTimeoutError) as error:
+        except _NOTHING_ASKED as error:
             raise NotReached(type(error).__name__) from error
         except SSLError as error:
             raise _broken_tls(error) from error

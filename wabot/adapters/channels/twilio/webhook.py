@@ -7,6 +7,7 @@ from twilio.request_validator import RequestValidator
 
 from wabot.adapters.channels.twilio.codes import refusal_of
 from wabot.adapters.channels.twilio.errors import told
+from wabot.core.limits import TWILIO_FILES
 from wabot.core.messages import Inbound, Kind, Location, Media
 from wabot.core.phones import address
 from wabot.runtime.receipts import Receipt, ReceiptStatus
@@ -16,7 +17,6 @@ Parameters = Sequence[tuple[str, str]]
 _WHATSAPP = "whatsapp:"
 _ADDRESS, _NAME, _ID, _CODE = 64, 255, 255, 32
 """What the tables have room for."""
-_FILES = 10
 _CARDS = ("text/vcard", "text/x-vcard", "text/directory")
 _OPT_OUT = {"STOP": "STOP", "START": "START"}
 _STATUS = {
@@ -211,7 +211,7 @@ def _with_files(form: Mapping[str, str], said: dict[str, Any]) -> dict[str, Any]
 def _files(form: Mapping[str, str]) -> list[dict[str, str]]:
     """`NumMedia` isn't asked: what is there is there."""
     found = []
-    for number in range(_FILES):
+    for number in range(TWILIO_FILES):
         url = form.get(f"MediaUrl{number}", "")
         if url:
             found.append({"url": url, "mime_type": form.get(f"MediaContentType{number}", "")[:_NAME]})
