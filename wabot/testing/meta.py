@@ -121,11 +121,20 @@ class FakeMeta(FakeProvider):
         changes = [{"field": "messages", "value": told}]
         return {"object": "whatsapp_business_account", "entry": [{"id": "300", "changes": changes}]}
 
+    @staticmethod
+    def encoded(body: Mapping[str, Any]) -> bytes:
+        """The bytes that Meta sends of it: slashes and all that isn't ASCII are escaped."""
+        return json.dumps(body).replace("/", "\\/").encode()
+
+    def sign(self, content: bytes) -> str:
+        """The `X-Hub-Signature-256` of these bytes."""
+        return sign(self.app_secret, content)
+
     def post(self, url: str, body: Mapping[str, Any] | bytes, *, signature: str | None = None) -> int:
-        """Post as Meta does, signed (or with this `signature`); the status of the answer. Slashes and all
-        that isn't ASCII are escaped, as Meta escapes them. Raises OSError or HTTPException."""
-        content = body if isinstance(body, bytes) else json.dumps(body).replace("/", "\\/").encode()
-        signed = sign(self.app_secret, content) if signature is None else signature
+        """Post as Meta does, signed (or with this `signature`); the status of the answer. Raises OSError or
+        HTTPException."""
+        content = body if isinstance(body, bytes) else self.encoded(body)
+        signed = self.sign(content) if signature is None else signature
         return _request("POST", url, content, {"X-Hub-Signature-256": signed})[0]
 
     def status(self, report: StatusReport, to: str, sender: str) -> dict[str, Any]:
