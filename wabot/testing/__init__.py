@@ -2,7 +2,8 @@
 
 `Conversation` plays a contact on the real runtime; `FakeChannel`, `ManualClock` and `SequentialIds`
 stand in for the world in an app of your own. `FakeProvider` is a provider that fails as it is told, with
-`ProviderChannel` or `ProviderLookupChannel` as the way to it; `FakeTwilio` is one that speaks as Twilio does.
+`ProviderChannel` or `ProviderLookupChannel` as the way to it; `FakeTwilio` and `FakeMeta` are ones that
+speak as Twilio and Meta do.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wabot.testing.conversation import Conversation
     from wabot.testing.fakes import FakeChannel, ManualClock, SequentialIds
+    from wabot.testing.meta import FakeMeta
     from wabot.testing.projects import Project
     from wabot.testing.provider import Behaviour, Callback, FakeProvider
     from wabot.testing.provider_channel import ProviderChannel, ProviderLookupChannel
@@ -20,6 +22,7 @@ __all__ = [
     "Callback",
     "Conversation",
     "FakeChannel",
+    "FakeMeta",
     "FakeProvider",
     "FakeTwilio",
     "ManualClock",
@@ -34,6 +37,7 @@ _HOMES = {
     "Callback": "provider",
     "Conversation": "conversation",
     "FakeChannel": "fakes",
+    "FakeMeta": "meta",
     "FakeProvider": "provider",
     "FakeTwilio": "twilio",
     "ManualClock": "fakes",
