@@ -122,6 +122,7 @@ def _add_meta(app: App, meta: MetaSettings) -> None:
         _secret(meta.app_secret),
         _secret(meta.verify_token),
         previous_secrets=[secret.get_secret_value() for secret in meta.previous_secrets],
+        phone_numbers=meta.phone_numbers,
         api_base=meta.api_base,
         api_version=meta.api_version,
     )

@@ -136,6 +136,15 @@ def test_our_number_may_be_written_with_spaces() -> None:
     assert message.recipient == OURS
 
 
+def test_our_number_is_the_one_of_the_settings_where_its_id_is_theirs() -> None:
+    hook = MetaWebhook(SECRET, "v", phone_numbers={"+525512345678": META.phone_numbers[OURS]})
+    (known,) = hook.read(as_body(META.webhook(ASHA, OURS)))
+    (other,) = hook.read(as_body(META.webhook(ASHA, "+15550002222")))
+    assert isinstance(known, Inbound)
+    assert isinstance(other, Inbound)
+    assert (known.recipient, other.recipient) == ("+525512345678", "+15550002222")
+
+
 def test_the_quick_reply_of_a_template_and_the_taps_of_a_session() -> None:
     quick = heard(type="button", button={"payload": "p1", "text": "Yes"})
     assert (quick.kind, quick.payload, quick.title, quick.text) == (Kind.BUTTON, "p1", "Yes", "")

@@ -40,16 +40,19 @@ class Unreadable(Exception):
     """Not of the form that its kind has: it is kept as it came."""
 
 
-def read(body: Any, channel: str, media_url: str) -> Iterator[Inbound | Receipt]:
-    """All that a webhook's JSON has for us, in its order. `media_url` stands before a file's id."""
+def read(body: Any, channel: str, media_url: str, numbers: Mapping[str, str]) -> Iterator[Inbound | Receipt]:
+    """All that a webhook's JSON has for us, in its order. `media_url` stands before a file's id; `numbers`
+    are ours by Meta's id of each, where they are known."""
     for entry in _objects(_get(body, "entry")):
         for change in _objects(entry.get("changes")):
             if change.get("field", _MESSAGES) == _MESSAGES:
-                yield from _value(_object(change.get("value")), channel, media_url)
+                yield from _value(_object(change.get("value")), channel, media_url, numbers)
 
 
-def _value(value: Mapping[str, Any], channel: str, media_url: str) -> Iterator[Inbound | Receipt]:
-    ours = _ours(value)
+def _value(
+    value: Mapping[str, Any], channel: str, media_url: str, numbers: Mapping[str, str]
+) -> Iterator[Inbound | Receipt]:
+    ours = _ours(_object(value.get("metadata")), numbers)
     people = list(_objects(value.get("contacts")))
     for message in _objects(value.get("messages")):
         inbound = _inbound(message, ours, people, channel, media_url)
@@ -61,10 +64,10 @@ def _value(value: Mapping[str, Any], channel: str, media_url: str) -> Iterator[I
             yield receipt
 
 
-def _ours(value: Mapping[str, Any]) -> str:
-    """Our number, which Meta writes with or without spaces, or the empty string."""
-    shown = _text(_object(value.get("metadata")), "display_phone_number")
-    return _address(re.sub(r"[\s().-]", "", shown))
+def _ours(metadata: Mapping[str, Any], numbers: Mapping[str, str]) -> str:
+    """Our number, by its id; else as Meta shows it, with or without spaces; or the empty string."""
+    shown = re.sub(r"[\s().-]", "", _text(metadata, "display_phone_number"))
+    return numbers.get(_text(metadata, "phone_number_id")) or _address(shown)
 
 
 def _inbound(

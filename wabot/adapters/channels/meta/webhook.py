@@ -24,6 +24,7 @@ _UNKEPT = re.compile("[\x00\ud800-\udfff]")
 class MetaWebhook:
     """`app_secret` signs what comes; `previous_secrets` may still, while it is being replaced. Without any
     secret nothing is genuine. `verify_token` is the one that was given to Meta with the webhook's address.
+    `phone_numbers` are ours, E.164, with Meta's id of each: another one goes by how Meta shows it.
     """
 
     def __init__(
@@ -33,12 +34,14 @@ class MetaWebhook:
         *,
         channel: str = "meta",
         previous_secrets: Sequence[str] = (),
+        phone_numbers: Mapping[str, str] | None = None,
         api_base: str = "",
         api_version: str = API_VERSION,
     ) -> None:
         self.channel = channel
         self._secrets = [secret.encode() for secret in (app_secret, *previous_secrets) if secret]
         self._verify_token = verify_token.encode()
+        self._numbers = {id: number for number, id in (phone_numbers or {}).items()}
         self._media_url = f"{(api_base or API_BASE).rstrip('/')}/{api_version}"
 
     def challenge(self, query: Mapping[str, str]) -> str | None:
@@ -69,7 +72,7 @@ class MetaWebhook:
             found = json.loads(body, parse_constant=_no_number, parse_float=_finite)
         except RecursionError:
             raise ValueError("nested beyond reason") from None
-        return list(read(_kept(found, DEPTH), self.channel, self._media_url))
+        return list(read(_kept(found, DEPTH), self.channel, self._media_url, self._numbers))
 
 
 def signature(app_secret: str, body: bytes) -> str:
