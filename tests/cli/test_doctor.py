@@ -77,6 +77,8 @@ def test_a_whole_deployment_is_well(examined: Examine, project: Path) -> None:
     add_key(project)
     found = examined(**TWILIO, **META, **PUBLIC)
     assert examined.code == 0
+    # The shop itself has a reminder that names no template.
+    assert found.pop("templates")[0]["verdict"] == "warning"
     told = [each for several in found.values() for each in several]
     assert {each["verdict"] for each in told} == {"ok"}
     assert found["twilio"][0]["message"] == f"account {TWILIO['TWILIO_SID']}, sends as +14155238886"
@@ -93,7 +95,7 @@ def test_it_is_told_in_lines_too(project: Path, monkeypatch: pytest.MonkeyPatch)
     assert ran.code == 1
     assert "error    public_url there is none, and signatures are made over it\n" in ran.out
     assert "mend: wabot keys new NAME --scope admin\n" in ran.out
-    assert ran.out.endswith("\n2 errors, 0 warnings\n")
+    assert ran.out.endswith("\n2 errors, 1 warning\n")
 
 
 def test_wrong_settings_are_all_there_is_to_say(examined: Examine) -> None:
@@ -150,6 +152,42 @@ def test_what_is_not_well(
     assert finding["verdict"] == verdict
     assert finding["mend"]
     assert (examined.code == 1) is (examined.errors > 0)
+
+
+SAYS = """
+flow: late
+states:
+  start: {initial: true, enter: {say: {text: Hi, template: {name: %s}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "environment", "verdict"),
+    [
+        ("order_ready", TWILIO | META, "ok"),
+        ("HX" + "0" * 32, TWILIO, "ok"),
+        ("HX" + "0" * 32, TWILIO | META, "error"),
+        ("Order-Ready", TWILIO, "ok"),
+        ("Order-Ready", META, "error"),
+    ],
+)
+def test_templates_that_flows_name(
+    examined: Examine, project: Path, name: str, environment: dict[str, str], verdict: str
+) -> None:
+    (project / "flows" / "late.yaml").write_text(SAYS % name)
+    found = examined(**PUBLIC, **environment)["templates"][0]
+    assert (found["verdict"], name in found["message"]) == (verdict, True)
+
+
+def test_templates_that_texts_name_and_flows_lack(examined: Examine, project: Path) -> None:
+    text = "late: {text: Still there?, template: {name: still_there}}\n"
+    with (project / "texts" / "en.yaml").open("a") as file:
+        file.write(text)
+    states = "  start: {initial: true, after: {2d: end}}\n  end: {enter: {say: Bye}, final: true}\n"
+    (project / "flows" / "late.yaml").write_text(f"flow: late\nstates:\n{states}")
+    named, lacking = examined(**PUBLIC, **TWILIO)["templates"]
+    assert "still_there" in named["message"]
+    assert (lacking["verdict"], lacking["mend"][:11]) == ("warning", "wabot check")
 
 
 def test_a_lone_verify_token(examined: Examine) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from wabot.bootstrap import build
-from wabot.cli.doctor import doors, record
+from wabot.cli.doctor import doors, record, templates
 from wabot.cli.doctor.finding import Finding, error, of_error, well
 from wabot.cli.run import folder_here
 from wabot.cli.screen import counted, show, show_json
@@ -43,24 +43,27 @@ def examine(folder: Path) -> Iterator[Finding]:
         yield of_error("settings", raised)
         return
     yield well("settings", f"{display(folder / FILE)} and the environment")
-    yield project_starts(settings)
+    yield from _project(settings)
     yield from record.examine(settings)
     yield from doors.examine(settings)
 
 
-def project_starts(settings: Settings) -> Finding:
+def _project(settings: Settings) -> Iterator[Finding]:
     """Whether an app can be made: of its modules and their files, flows and texts, and what is installed."""
     parts = {"redis": None, "database": IN_MEMORY}
     try:
         app = build(settings.model_copy(update=parts), doorbell=NoDoorbell(), buckets=NoBuckets()).bind()
     except FlowError as raised:
         wrong = counted(max(len(raised.problems), 1), "mistake")
-        return error("project", f"{wrong} in the flows and texts", "wabot check shows each with its place")
+        yield error("project", f"{wrong} in the flows and texts", "wabot check shows each with its place")
+        return
     except WabotError as raised:
-        return of_error("project", raised)
+        yield of_error("project", raised)
+        return
     with app:
         flows, modules = len(app.library.flows), ", ".join(app.registry.modules) or "none"
-    return well("project", f"{counted(flows, 'flow')}; modules: {modules}")
+        yield well("project", f"{counted(flows, 'flow')}; modules: {modules}")
+        yield from templates.examine(settings, app)
 
 
 def _show(findings: Iterable[Finding]) -> None:
