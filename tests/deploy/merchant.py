@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urldefrag, urlencode, urlsplit
 
 from tests.queue.deployment import PATIENCE, Process
 from wabot.bootstrap import find_modules
@@ -41,6 +41,7 @@ class TwilioOutside(FakeTwilio):
     port = 0
 
     def post(self, url: str, form: Mapping[str, str]) -> int:
+        url = urldefrag(url).url
         return self.post_signed(url, form, sign(self.auth_token, url, form.items()))
 
     def post_signed(self, url: str, form: Mapping[str, str], signature: str) -> int:
@@ -104,10 +105,7 @@ class Merchant:
         """Asha writes; gives what she is answered, once all of it is delivered and reported."""
         before = len(self.twilio.deliveries)
         assert self.twilio.write(f"{PUBLIC}/whatsapp/webhook", ASHA, SHOP, text, **parameters) == 200
-        end = time.monotonic() + PATIENCE
-        while (open := self.unsettled()) and time.monotonic() < end:
-            time.sleep(0.02)
-        assert not open, "\n".join([str(open), *(process.said for process in self.processes)])
+        self.settle()
         return [each.message for each in self.twilio.deliveries[before:]]
 
     def tap(self, message: Outbound, title: str) -> list[Outbound]:
@@ -115,12 +113,20 @@ class Merchant:
         [button] = [each for each in message.buttons if each.title == title]
         return self.write(title, ButtonPayload=button.id, ButtonText=title)
 
-    def unsettled(self) -> Sequence[Any]:
-        """Messages of Asha's that had no turn, and answers of which it isn't known that they came to her."""
+    def settle(self, receipt: str = "delivered") -> None:
+        """Wait until all that was written had its turn, what it asked for is done, and of every answer this
+        receipt is in."""
+        end = time.monotonic() + PATIENCE
+        while (left := self._unsettled(receipt)) and time.monotonic() < end:
+            time.sleep(0.02)
+        assert not left, "\n".join([str(left), *(process.said for process in self.processes)])
+
+    def _unsettled(self, receipt: str) -> Sequence[Any]:
         with self._database.engine.connect() as connection:
             return connection.exec_driver_sql(
                 "select 'inbound', status from inbound where status <> 'done' union all"
-                " select 'outbox', status from outbox where receipt <> 'delivered'"
+                " select 'effect', status from effect where status <> 'done' union all"
+                f" select 'outbox', status from outbox where receipt <> '{receipt}'"
             ).all()
 
     def get(self, path: str) -> Any:

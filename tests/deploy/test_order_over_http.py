@@ -1,5 +1,6 @@
 """An order by WhatsApp, through the example deployment: signed webhooks in, Twilio's API out."""
 
+import json
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,7 +8,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.deploy.merchant import ASHA, PUBLIC, UP, Merchant, procfile, request
+from tests.deploy.merchant import ASHA, PUBLIC, SHOP, UP, Merchant, procfile, request
+from wabot.testing.meta import FakeMeta
+from wabot.testing.provider import Behaviour, Callback
 
 Deploy = Callable[..., Merchant]
 
@@ -109,6 +112,7 @@ def test_an_order_in_one_process_on_sqlite(deploy: Deploy, tmp_path: Path) -> No
     merchant = deploy(f"sqlite:///{tmp_path / 'shop.db'}")
     process = merchant.start("wabot run --port 0")
     merchant.reach(process)
+    nobody_else_is_heard(merchant)
     greet(merchant)
     order(merchant)
     assert once(merchant)
@@ -116,10 +120,40 @@ def test_an_order_in_one_process_on_sqlite(deploy: Deploy, tmp_path: Path) -> No
     assert process.stop() == 0
 
 
-def test_who_cannot_sign_is_not_heard(deploy: Deploy, tmp_path: Path) -> None:
-    merchant = deploy(f"sqlite:///{tmp_path / 'shop.db'}")
-    merchant.reach(merchant.start("wabot run --port 0"))
-    form = {"MessageSid": "SM1", "From": f"whatsapp:{ASHA}", "To": "whatsapp:+14155238886", "Body": "Hi"}
+def nobody_else_is_heard(merchant: Merchant) -> None:
+    form = {"MessageSid": "SM1", "From": f"whatsapp:{ASHA}", "To": f"whatsapp:{SHOP}", "Body": "Hi"}
     assert merchant.twilio.post_signed(f"{PUBLIC}/whatsapp/webhook", form, "Zm9yZ2Vk") == 403
     assert request(merchant.twilio.port, "GET", "/whatsapp/orders", None, {})[0] == 401
     assert merchant.get("conversations")["items"] == []
+
+
+def test_an_order_through_meta(deploy: Deploy, tmp_path: Path) -> None:
+    callbacks = (Callback("sent"), Callback("read"))
+    with FakeMeta(Behaviour(callbacks=callbacks)) as meta:
+        merchant = deploy(
+            f"sqlite:///{tmp_path / 'shop.db'}",
+            TWILIO_SID="",
+            TWILIO_AUTH_TOKEN="",
+            TWILIO_WHATSAPP_NUMBER="",
+            WHATSAPP_ACCESS_TOKEN=meta.access_token,
+            WHATSAPP_APP_SECRET=meta.app_secret,
+            WHATSAPP_VERIFY_TOKEN=meta.verify_token,
+            WABOT_META__PHONE_NUMBERS=json.dumps(meta.phone_numbers),
+            WABOT_META__API_BASE=meta.url,
+        )
+        merchant.reach(merchant.start("wabot run --port 0"))
+        url = meta.webhook_url = f"http://127.0.0.1:{merchant.twilio.port}/whatsapp/webhook/meta"
+        assert meta.verify(url) == 200
+        assert meta.write(url, ASHA, meta.number, "Cement x 100") == 200
+        merchant.settle("read")
+        summary = meta.deliveries[-1].message
+        [button] = [each for each in summary.buttons if each.title == "Confirm"]
+        reply = {"type": "button_reply", "button_reply": {"id": button.id, "title": button.title}}
+        assert meta.write(url, ASHA, meta.number, type="interactive", interactive=reply) == 200
+        merchant.settle("read")
+        assert "SO-1" in meta.deliveries[-1].message.text
+        picture = {"id": meta.add_media(b"a picture of cement", "image/jpeg"), "mime_type": "image/jpeg"}
+        assert meta.write(url, ASHA, meta.number, type="image", image=picture) == 200
+        merchant.settle("read")
+        files = [file for file in (tmp_path / "media").rglob("*") if file.is_file()]
+        assert b"a picture of cement" in [file.read_bytes() for file in files]
