@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,10 +23,20 @@ def twilio(clock: ManualClock) -> Iterator[FakeTwilio]:
         yield twilio
 
 
+ON_BOTH = pytest.mark.parametrize(
+    "record", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
+)
+"""For tests whose app's database several processes share: an SQLite file, and PostgreSQL."""
+
+
 @pytest.fixture
-def record() -> Iterator[Database]:
-    """An app's database, with its tables."""
-    with closing(Database("sqlite://")) as database:
+def record(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An app's database, with its tables: in memory, but for tests that are `ON_BOTH`."""
+    kind = getattr(request, "param", "")
+    url = f"sqlite:///{tmp_path / 'record.db'}" if kind else "sqlite://"
+    if kind == "postgres":
+        url = request.getfixturevalue("migrated_postgres")
+    with closing(Database(url)) as database:
         Base.metadata.create_all(database.engine)
         yield database
 

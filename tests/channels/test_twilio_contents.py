@@ -1,17 +1,15 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from threading import Barrier
 
 import pytest
 from sqlalchemy import delete, select
 
-from tests.channels.conftest import OpenTwilio
+from tests.channels.conftest import ON_BOTH, OpenTwilio
 from wabot.adapters.channels.twilio import TwilioChannel
-from wabot.core.database import Base, Database
+from wabot.core.database import Database
 from wabot.core.messages import Button, Choices, Outbound, Row, Section, Template
 from wabot.core.tables import ContentRow
 from wabot.errors import NotSent
@@ -19,13 +17,6 @@ from wabot.testing import Behaviour, FakeTwilio
 
 OURS, THEIRS = "+14155238886", "+919876543210"
 WORDS = "Shall I?\n\n1. Yes\n2. No"
-
-
-@pytest.fixture
-def record(shared_url: str) -> Iterator[Database]:
-    with closing(Database(shared_url)) as database:
-        Base.metadata.create_all(database.engine)
-        yield database
 
 
 def buttons(*titles: str, text: str = "Shall I?") -> Outbound:
@@ -37,6 +28,7 @@ def remembered(database: Database) -> list[str]:
         return list(session.scalars(select(ContentRow.provider_id).order_by(ContentRow.id)))
 
 
+@ON_BOTH
 def test_a_shape_is_made_once_whatever_it_says(
     twilio: FakeTwilio, channel: TwilioChannel, record: Database
 ) -> None:
@@ -100,6 +92,7 @@ def test_threads_of_a_process_make_it_once(twilio: FakeTwilio, channel: TwilioCh
     assert (twilio.content_requests, len(twilio.contents)) == (1, 1)
 
 
+@ON_BOTH
 def test_of_two_processes_one_wins_and_the_other_clears_up(
     twilio: FakeTwilio, open_twilio: OpenTwilio, record: Database
 ) -> None:
@@ -138,6 +131,7 @@ for number in range(1, int(count) + 1):
 """
 
 
+@ON_BOTH
 def test_processes_at_once_end_with_one_of_each_shape(twilio: FakeTwilio, record: Database) -> None:
     url = record.url.render_as_string(hide_password=False)
     command = [sys.executable, "-c", PROCESS, twilio.account_sid, twilio.auth_token, twilio.url, url, "3"]
@@ -187,6 +181,7 @@ def test_where_twilio_wants_no_such_content_it_is_said_in_words(
     assert twilio.content_requests == 1
 
 
+@ON_BOTH
 def test_a_content_that_was_deleted_is_made_anew(
     twilio: FakeTwilio, open_twilio: OpenTwilio, record: Database
 ) -> None:
@@ -229,6 +224,7 @@ def test_what_cannot_be_cleared_up_is_left(
     assert len(remembered(record)) == 1
 
 
+@ON_BOTH
 def test_without_a_record_the_message_waits(
     twilio: FakeTwilio, open_twilio: OpenTwilio, record: Database
 ) -> None:

@@ -1,14 +1,12 @@
-from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from tests.channels.conftest import OpenTwilio
+from tests.channels.conftest import ON_BOTH, OpenTwilio
 from wabot.adapters.channels.twilio import TwilioChannel
-from wabot.core.database import Base, Database
+from wabot.core.database import Database
 from wabot.core.messages import Button, Location, Media, Outbound, Template
 from wabot.core.tables import ContactRow, ConversationRow, OutboxRow, SendStatus
 from wabot.errors import SendUnknown
@@ -18,13 +16,6 @@ from wabot.testing import Behaviour, FakeTwilio, ManualClock
 OURS, THEIRS = "+14155238886", "+919876543210"
 LOST = Behaviour(cut=True)
 BUTTONS = (Button(id="yes", title="Yes"), Button(id="no", title="No"))
-
-
-@pytest.fixture
-def record(database_url: str) -> Iterator[Database]:
-    with closing(Database(database_url)) as database:
-        Base.metadata.create_all(database.engine)
-        yield database
 
 
 class Outbox:
@@ -229,6 +220,7 @@ def test_it_reads_as_many_pages_as_it_has_to(twilio: FakeTwilio, outbox: Outbox,
     assert outbox.find(reference) is None
 
 
+@ON_BOTH
 @pytest.mark.parametrize("taken", [True, False])
 @pytest.mark.parametrize("message", [Outbound(text="Hello"), Outbound(text="Shall I?", buttons=BUTTONS)])
 def test_a_lost_answer_makes_no_second_message(
