@@ -322,7 +322,7 @@ def test_what_a_contact_writes_is_data(site: Site) -> None:
 def test_the_webhook_s_request_is_known_in_the_turn_s_log_lines(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, "wabot"):
+    with caplog.at_level(logging.DEBUG, "wabot"):
         answer = site.twilio(message())
         site.app.drain()
     lines = [json.loads(record.getMessage()) for record in caplog.records]

@@ -62,23 +62,16 @@ def _made(app: "App", settings: WebSettings, prefix: str) -> tuple[Guard, Api]:
 
 def _dress(target: Scaffold, app: "App", guard: Guard) -> None:
     """What each request gets: a name, headers that protect, and errors in one form."""
-    target.before_request(lambda: _begin(app))
-    target.after_request(guard.protect)
-    target.after_request(_named)
-    target.teardown_request(_end)
+
+    def begin() -> None:
+        """Name the request: on its log lines, its answer, and the turn that it brings about."""
+        g.request_id = app.ids.new()
+        structlog.contextvars.bind_contextvars(correlation=g.request_id)
+
+    def end(response: Response) -> Response:
+        structlog.contextvars.unbind_contextvars("correlation")
+        return guard.protect(response)
+
+    target.before_request(begin)
+    target.after_request(end)
     target.register_error_handler(Exception, problems.answer)
-
-
-def _begin(app: "App") -> None:
-    """A name for this request, on its log lines, its answer, and the turn that it brings about."""
-    g.request_id = app.ids.new()
-    structlog.contextvars.bind_contextvars(correlation=g.request_id)
-
-
-def _named(response: Response) -> Response:
-    response.headers["X-Request-Id"] = g.request_id
-    return response
-
-
-def _end(_error: BaseException | None) -> None:
-    structlog.contextvars.unbind_contextvars("correlation")

@@ -27,10 +27,11 @@ HERE = "dev"
 _SCOPE = re.compile(r"[a-z][a-z0-9_]*:(read|write)|admin")
 _MARK = "wabot_scope"
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via")
+CACHE, POLICY = "Cache-Control", "Content-Security-Policy"
 _HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
-    ("Cache-Control", "no-store"),
-    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    (CACHE, "no-store"),
+    (POLICY, "default-src 'none'; frame-ancestors 'none'"),
     ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
@@ -112,9 +113,12 @@ class Guard:
         raise Refused(status, detail, headers=[("WWW-Authenticate", challenge)])
 
     def protect(self, response: Response) -> Response:
-        """Add the headers that keep a browser from making something else of the answer."""
-        for name, value in self._headers:
-            response.headers.setdefault(name, value)
+        """Add the headers that keep a browser from making something else of the answer, and the request's
+        name."""
+        headers = response.headers
+        own = [name for name in (POLICY, CACHE) if name in headers]
+        headers.extend([pair for pair in self._headers if pair[0] not in own])
+        headers.add("X-Request-Id", g.request_id)
         return response
 
 

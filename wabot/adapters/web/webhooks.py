@@ -141,7 +141,8 @@ class Webhooks:
     def _tell(self, channel: str, outcome: str, error: Exception | None = None) -> None:
         self._app.metrics.count(WEBHOOKS, channel=channel, outcome=outcome)
         if error is None:
-            self._log.info("webhook", channel=channel, outcome=outcome)
+            # Its turn has a line with the same correlation: a second one of each message says no more.
+            self._log.debug("webhook", channel=channel, outcome=outcome)
         else:
             self._log.error("webhook", channel=channel, outcome=outcome, **describe(error))
 
