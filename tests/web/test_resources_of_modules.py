@@ -149,6 +149,27 @@ def test_a_command_that_does_not_fit_is_refused(
     assert office.read("/orders", status="draft")["items"] == []
 
 
+@pytest.mark.parametrize(
+    ("line", "more", "code"),
+    [
+        ({"quantity": "1e400"}, {}, "unclear_line"),
+        ({"quantity": "1e-400"}, {}, "unclear_line"),
+        ({"quantity": "NaN"}, {}, "invalid"),
+        ({"price": {"amount": "1e-20000", "currency": "INR"}}, {}, "unclear_line"),
+        ({"tax_rate": "0.0000000001"}, {}, "unclear_line"),
+        ({"name": "x" * 201}, {}, "invalid"),
+        ({}, {"discount": "1e400"}, "discount"),
+        ({}, {"discount": 1e308}, "discount"),
+        ({}, {"discount": "3401"}, "discount"),
+        ({}, {"discount": {"amount": "1", "currency": "EUR"}}, "discount"),
+    ],
+)
+def test_an_order_of_nonsense_is_refused(office: Office, line: Any, more: Any, code: str) -> None:
+    body = {"lines": [{**LINE, **line}], **more}
+    answer = office.post("/commands/orders.quote", body, phone=ASHA)
+    assert (answer.status_code, answer.json and answer.json["code"]) == (422, code)
+
+
 def test_a_command_that_sends_needs_a_conversation(office: Office) -> None:
     order = office.order()
     answer = office.post("/commands/invoices.send", {"order": order["id"]}, phone=ASHA)

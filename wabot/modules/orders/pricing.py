@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from wabot.core.gst import STATES, gst
 from wabot.core.money import Money, round_money
@@ -14,6 +14,8 @@ from wabot.modules.orders.views import Tax
 
 MOST_QUANTITY = Decimal(1_000_000)
 MOST_PRICE = Decimal(10**9)
+FINEST = Decimal("1e-9")
+"""Nothing is sold in smaller parts, nor at finer prices and rates."""
 
 
 class PricedLine(BaseModel):
@@ -21,13 +23,13 @@ class PricedLine(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    sku: str = ""
-    name: str = ""
-    unit: str = ""
+    sku: str = Field(default="", max_length=64)
+    name: str = Field(default="", max_length=200)
+    unit: str = Field(default="", max_length=32)
     quantity: Decimal | None = None
     price: Money | None = None
     tax_rate: Decimal | None = None
-    hsn: str = ""
+    hsn: str = Field(default="", max_length=8)
     text: str = ""
 
 
@@ -70,8 +72,8 @@ def priced(
     settings: OrdersSettings,
 ) -> Totals:
     """Rejected with `discount` where that doesn't fit."""
-    off = Money.of(discount, currency) if isinstance(discount, Decimal) else discount
     try:
+        off = Money.of(discount, currency) if isinstance(discount, Decimal) else discount
         return totals(
             [(line.net, line.tax_rate) for line in lines],
             currency,
@@ -117,6 +119,7 @@ def _sure(line: PricedLine, currency: str) -> tuple[Decimal, Decimal]:
         and 0 <= price.amount <= MOST_PRICE
         and rate is not None
         and 0 <= rate <= 100
+        and all(amount == amount.quantize(FINEST) for amount in (quantity, price.amount, rate))
     )
     if not fits or price is None or rate is None:
         shown = line.text or line.name or line.sku or "a line"
