@@ -223,3 +223,22 @@ def test_a_large_flow_is_checked_quickly() -> None:
     chain = "".join(f"  s{n}: {{after: {{1h: s{n - 1}}}}}\n" for n in range(1, 400))
     first, last = "  s0: {enter: {say: Late}, final: true}\n", "  z: {initial: true, after: {1h: s399}}\n"
     assert len(late(f"flow: f\nstates:\n{first}{chain}{last}")) == 1
+
+
+def test_a_person_may_keep_a_conversation_for_long() -> None:
+    """What is said right when it is handed back may come too late; what follows is not said again of it."""
+    states = """
+      a:
+        invoke: {id: person, agent: {}}
+        transitions: {event: done.invoke.person, on: {say: Back}, target: b}
+      b:
+        enter: {say: So}
+        transitions: {target: c}
+      c:
+        enter: {say: Next}
+        final: true
+    """
+    assert late(flow(states)) == [
+        "0: transitions: {event: done.invoke.person, on: {say: Back}, target: b}",
+        "0: enter: {say: So}",
+    ]

@@ -1,10 +1,12 @@
 """Rules on the 24-hour window: what may be said after it leaves only as a template.
 
 A data-flow analysis over the states. An age is how long ago, at most, the contact may have written when
-a state is entered: none on the way of a message, the timers' lengths added up on theirs, and without
-bound where a person has the conversation in hand. Where ways meet the longer one counts.
+a state is entered: none on the way of a message, the timers' lengths added up on theirs. Where ways meet
+the longer one counts. A person who has the conversation in hand may keep it for longer; since they will
+have talked with the contact, only what is said right when they hand it back counts as late.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +17,6 @@ from wabot.engine.check.flow import Edge, Flow, Message, Placed, together
 from wabot.engine.check.reach import entered
 from wabot.engine.check.structure import targets_of
 from wabot.engine.document import (
-    CommandAction,
     DigressAction,
     Invoke,
     RaiseAction,
@@ -40,6 +41,7 @@ class _Event:
     node: Node | None = None
     placed: Placed | None = None
     flow: str = ""
+    agent: bool = False
 
 
 class Ages:
@@ -51,8 +53,9 @@ class Ages:
         self._entry: dict[Node, float] = {}
         self._events: dict[Edge, list[_Event]] = {}
         self._edges: list[Edge] = []
+        self._handed_back: set[Node | Edge] = set()
         events = list(_events(flow))
-        if begun or any(event.later or self._ends.get(event.flow) for event in events):
+        if begun or any(event.later or event.agent or self._ends.get(event.flow) for event in events):
             families = _by_family(events)
             self._events = {edge: _heard(edge, families) for edge in flow.edges if edge.usual}
             self._edges = [edge for edge, heard in self._events.items() if heard or edge.eventless]
@@ -60,6 +63,8 @@ class Ages:
 
     def of(self, node: Node, edge: Edge | None, path: Path) -> float:
         """The age at which a block, a message or an action at `path` is reached."""
+        if (edge or node) in self._handed_back:
+            return CLOSED
         if edge is not None:
             return self._taken(edge)
         if path[len(node.document_path)] != "exit":
@@ -89,8 +94,11 @@ class Ages:
         for node in entered(self._flow, self._flow.tree.root):
             self._entry[node] = begun
         enters = {edge: _entered_by(self._flow, edge) for edge in self._edges}
+        for edge, nodes in enters.items():
+            if any(event.agent for event in self._events[edge]):
+                self._handed_back |= {edge, *nodes}
         # A way without a circle has each edge once; what still grows after that grows for ever.
-        for turn in range(len(self._edges) + 2):
+        for turn in itertools.count():
             grown = False
             for edge, nodes in enters.items():
                 age = self._taken(edge)
@@ -146,9 +154,9 @@ def _events(flow: Flow) -> Iterator[_Event]:
             later = parse_duration(edge.timer).total_seconds()
             yield _Event(f"timer.{edge.node.path}.{edge.timer}", later, edge.node)
     for (node, _, invoke), id in zip(flow.invokes, flow.invoke_ids, strict=True):
-        later = CLOSED if _is_agent(invoke) else 0.0
         for kind in ("done", "error"):
-            yield _Event(f"{kind}.invoke.{id}", later, node, flow=invoke.flow or "")
+            agent = _is_agent(invoke)
+            yield _Event(f"{kind}.invoke.{id}", 0.0, node, flow=invoke.flow or "", agent=agent)
     for placed in flow.actions:
         yield from _raised(placed)
     for node in flow.tree.nodes:
@@ -167,8 +175,6 @@ def _raised(placed: Placed) -> Iterator[_Event]:
             yield _Event(placed.action.raise_.event, 0.0, placed=placed)
         case SendAction() if placed.action.send.event:
             yield _Event(placed.action.send.event, _delay(placed.action), placed=placed)
-        case CommandAction():
-            yield _Event(f"error.command.{placed.action.command}", 0.0, placed=placed)
 
 
 def _delay(action: SendAction) -> float:
@@ -210,7 +216,7 @@ def measure(flows: Sequence[Flow]) -> dict[Flow, Ages]:
     ends = dict(begun)
     ages: dict[Flow, Ages] = {}
     patience = 2 * len(flows)
-    for turn in range(2 * patience + 2):
+    for turn in itertools.count():
         grown = False
         for flow in flows:
             name = flow.source.flow
