@@ -32,6 +32,7 @@ def test_a_number_is_kept_in_one_form_however_it_was_written(
         ("+9198765432101234", "too short or too long"),
         ("", "is no phone number"),
         ("+", "is no phone number"),
+        ("(--)", "is no phone number"),
         ("12", "is no phone number|no country code"),
         ("call +919876543210", "is no phone number"),
         ("whatsapp:+919876543210", "is no phone number"),

@@ -370,6 +370,13 @@ def test_a_body_of_10_megabytes_is_refused_unread(site: Site) -> None:
         assert (answer.status_code, answer.mimetype) == (413, "application/problem+json")
 
 
+def test_meta_may_send_3_megabytes_and_a_stranger_nothing(site: Site) -> None:
+    body = json.dumps({"entry": [], "more": "x" * 2_900_000}).encode()
+    assert site.meta(body).status_code == 200
+    assert site.meta(body, signature="sha256=00").status_code == 403
+    assert site.meta(b" " * 3_200_000).status_code == 413
+
+
 def test_a_form_of_10_000_fields_is_refused(site: Site) -> None:
     many = [(f"f{number}", "") for number in range(10_000)]
     assert site.twilio([*message(), *many]).status_code == 413

@@ -68,3 +68,5 @@ RECIPIENT_TIERS = (250, 2_000, 10_000, 100_000)
 TWILIO_WEBHOOK = timedelta(seconds=15)
 # Meta redelivers a webhook that was not answered for so long
 META_REDELIVERY = timedelta(days=7)
+# Meta, webhooks of the Cloud API: what one request may have; several messages may come in it
+META_WEBHOOK_BYTES = 3 * 1024 * 1024

@@ -9,19 +9,19 @@ from flask import Request
 from wabot.adapters.web.problems import Mistake, Refused
 
 BODY_LIMIT = 256 * 1024
-"""Bytes. What providers and programs send is a hundredth of it."""
+"""Bytes. What programs send, and Twilio, is a hundredth of it."""
 FIELDS = 1000
 """Of a form. Twilio's webhooks have about thirty."""
 NUL = "\0"
 
 
-def raw_body(request: Request) -> bytes:
+def raw_body(request: Request, limit: int = BODY_LIMIT) -> bytes:
     """The body as it was sent. Raises 413 for one beyond the limit, however long it says to be."""
-    request.max_content_length = BODY_LIMIT
+    request.max_content_length = limit
     body = request.get_data(parse_form_data=False)
     # One that doesn't say its length is cut off there, without a word.
-    if request.content_length is None and len(body) >= BODY_LIMIT:
-        raise Refused(413, f"A body may have {BODY_LIMIT} bytes.")
+    if request.content_length is None and len(body) >= limit:
+        raise Refused(413, f"A body may have {limit} bytes.")
     return body
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from wabot.adapters.web.limits import form_fields, raw_body
 from wabot.adapters.web.problems import Refused, unavailable
 from wabot.core.doors import WebSettings
+from wabot.core.limits import META_WEBHOOK_BYTES
 from wabot.core.log import describe, get_logger
 from wabot.core.messages import Inbound
 from wabot.core.metrics import Metric
@@ -80,7 +81,8 @@ class Webhooks:
         return Response(NOTHING_TO_SAY, mimetype="text/xml")
 
     def meta(self) -> Response:
-        webhook, body = cast("BodyWebhook", self._webhook(META)), raw_body(request)
+        webhook = cast("BodyWebhook", self._webhook(META))
+        body = raw_body(request, META_WEBHOOK_BYTES)
         if not webhook.genuine(body, request.headers.get("X-Hub-Signature-256", "")):
             self._refuse(META)
         self._take(META, lambda: webhook.read(body))
