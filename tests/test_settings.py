@@ -307,9 +307,7 @@ def test_a_file_beside_it_stands_in_for_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "wabot.toml").write_text('currency = "INR"')
-    (tmp_path / ".env").write_text(
-        "WABOT_CURRENCY=EUR\nWABOT_FLOW='a ${b}'\nWABOT_LOCALE\n# X=1\n"
-    )
+    (tmp_path / ".env").write_text("WABOT_CURRENCY=EUR\nWABOT_FLOW='a ${b}'\nWABOT_LOCALE\n# X=1\n")
     assert load_settings(tmp_path).currency == "EUR"
     assert load_settings(tmp_path).flow == "a ${b}"
     assert load_settings(tmp_path, environment={}).currency == "INR"

@@ -24,9 +24,10 @@ for found in pkgutil.walk_packages(wabot.__path__, "wabot."):
         __import__(found.name)
 """
 
-IMPORT_CORE = """
+EXTRAS = "flask flask_openapi3 gunicorn hiredis psycopg purgatory redis rq rq_scheduler twilio waitress"
+IMPORT_CORE = f"""
 import sys
-for name in "flask gunicorn hiredis psycopg purgatory pytest redis rq rq_scheduler twilio".split():
+for name in "{EXTRAS} pytest".split():
     sys.modules[name] = None
 import wabot.cli
 """
