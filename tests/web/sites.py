@@ -6,13 +6,14 @@ import hmac
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import Flask
 from flask.testing import FlaskClient
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
@@ -118,9 +119,31 @@ class Work(BaseModel):
     name: str = ""
 
 
+class Which(BaseModel):
+    """The path of a thing."""
+
+    id: str = Field(max_length=20)
+
+
+class Asked(BaseModel):
+    """The query of a thing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=50, ge=1, le=200)
+    kinds: list[str] = Field(default_factory=list)
+    after: datetime | None = None
+
+
 def mounted(app: App, work: Callable[[str], Any] | None = None) -> Flask:
-    """A Flask app of somebody's own, with the blueprint and two routes more."""
+    """A Flask app of somebody's own, with the blueprint and three routes more."""
     api = blueprint(app)
+
+    @api.get("/things/<id>")
+    @require("orders:read")
+    def thing(path: Which, query: Asked) -> dict[str, Any]:
+        """Tells what it was asked."""
+        return {**path.model_dump(), **query.model_dump(mode="json", exclude_defaults=True)}
 
     @api.get("/secret")
     @require("orders:read")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from flask import Response, abort
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from werkzeug.exceptions import Conflict, TooManyRequests
@@ -38,6 +38,14 @@ class Thing(BaseModel):
     price: int
 
 
+def thing_that_is_none() -> Exception:
+    try:
+        Thing.model_validate({"name": 7})
+    except ValidationError as error:
+        return error
+    raise AssertionError
+
+
 def post(own: Site, work: Callable[[], Any]) -> Any:
     WORK["now"] = work
     return own.post("/whatsapp/work", json={"name": "x"})
@@ -57,6 +65,7 @@ def post(own: Site, work: Callable[[], Any]) -> Any:
         (RecordError("busy"), 503, "unavailable"),
         (DataError("insert into secret_table", {"phone": ASHA}, Exception("bad")), 500, "internal"),
         (KeyError("a secret"), 500, "internal"),
+        (thing_that_is_none(), 500, "internal"),
         (RecursionError("deep"), 500, "internal"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
@@ -157,7 +166,7 @@ def test_a_body_that_says_not_how_long_it_is_is_bounded_too(own: Site) -> None:
     environ = EnvironBuilder(
         "/whatsapp/work",
         method="POST",
-        headers={"Authorization": f"Bearer {own.key}", "Transfer-Encoding": "chunked"},
+        headers=[("Authorization", f"Bearer {own.key}"), ("Transfer-Encoding", "chunked")],
         content_type="application/json",
     ).get_environ()
     environ["wsgi.input"] = endless
@@ -173,3 +182,31 @@ def test_a_mistake_is_named_by_its_place_and_what_was_sent_is_not_repeated(own: 
     assert answer.json
     assert answer.json["errors"] == [{"where": "body.name", "message": "Input should be a valid string"}]
     assert "a secret" not in answer.text
+
+
+def test_path_and_query_come_as_their_models(own: Site) -> None:
+    told = own.get("/whatsapp/things/a%20b?limit=7&kinds=x&kinds=y&after=2026-01-02T10:00:00Z")
+    assert told.json == {"id": "a b", "limit": 7, "kinds": ["x", "y"], "after": "2026-01-02T10:00:00Z"}
+    assert own.get("/whatsapp/things/1?kinds=x").json == {"id": "1", "kinds": ["x"]}
+
+
+@pytest.mark.parametrize(
+    ("asked", "where"),
+    [
+        ("1?limit=0", "query.limit"),
+        ("1?limit=1e400", "query.limit"),
+        ("1?limit=1&limit=2", "query.limit"),
+        ("1?after=never", "query.after"),
+        ("1?wrong=1", "query.wrong"),
+        ("1?kinds=a%00b", "query.kinds"),
+        ("1?%00=1", "query."),
+        ("a%00b", "path.id"),
+        ("x" * 21, "path.id"),
+        ("1?limit=1' or '1'='1", "query.limit"),
+    ],
+)
+def test_a_path_or_query_that_does_not_fit_is_named(own: Site, asked: str, where: str) -> None:
+    answer = own.get(f"/whatsapp/things/{asked}")
+    assert answer.status_code == 422
+    assert answer.json
+    assert [each["where"] for each in answer.json["errors"]] == [where]

@@ -75,7 +75,7 @@ class Api(APIBlueprint):
                 self.guard.check(request, scope)
             arguments: dict[str, BaseModel] = {}
             if path:
-                arguments["path"] = _fitted(path, plain_arguments(variables), "path")
+                arguments["path"] = _fitted(path, variables, "path")
             if query:
                 arguments["query"] = _fitted(query, _query(query), "query")
             if body:
@@ -143,7 +143,7 @@ def _query(model: Model) -> dict[str, Any]:
             mistake = Mistake(where=f"query.{name[:60]}", message="Give it once")
             raise Refused(422, "The request doesn't fit what is documented.", errors=[mistake])
         found[name] = values if name in lists else values[0]
-    return plain_arguments(found)
+    return found
 
 
 def _is_list(annotation: Any) -> bool:
@@ -152,7 +152,7 @@ def _is_list(annotation: Any) -> bool:
 
 def _fitted(model: Model, values: Mapping[str, Any], place: str) -> BaseModel:
     try:
-        return model.model_validate(values)
+        return model.model_validate(plain_arguments(values, place))
     except ValidationError as error:
         raise invalid(error, place) from error
 

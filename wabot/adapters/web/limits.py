@@ -46,11 +46,13 @@ def json_body(request: Request) -> bytes:
     return body
 
 
-def plain_arguments(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What came in path or query. Raises 422 where one has a NUL."""
+def plain_arguments(values: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """What came in this place, path or query. Raises 422 where one has a NUL."""
     for name, value in values.items():
         texts = value if isinstance(value, list) else [value]
         if any(isinstance(text, str) and NUL in text for text in (name, *texts)):
-            mistake = Mistake(where=name.replace(NUL, "")[:60], message="Text may not have the character NUL")
+            mistake = Mistake(
+                where=f"{place}.{name.replace(NUL, '')[:60]}", message="Text may not have the character NUL"
+            )
             raise Refused(422, "The request doesn't fit what is documented.", errors=[mistake])
     return dict(values)

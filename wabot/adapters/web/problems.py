@@ -99,8 +99,6 @@ def refusal_of(error: Exception) -> Refused | None:
             return Refused(404, error.message)
         case Rejected():
             return Refused(422, error.message, code=error.code, details=error.details)
-        case ValidationError():
-            return invalid(error)
     return unavailable() if is_unavailable(error) else None
 
 
