@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
 
+from wabot.core.flag import Flag
+
 PARENT = "WABOT_PARENT"
 """In a child's environment: the process that keeps it."""
 STARTING = 5.0
@@ -49,7 +51,7 @@ class Supervisor:
         self._say = say
         self._signals = 0
         self._code = 0
-        self._woken = threading.Event()
+        self._woken = Flag()
 
     def run(self) -> int:
         """Until SIGTERM or SIGINT, and all children have ended; a second signal kills them.
@@ -65,7 +67,7 @@ class Supervisor:
                 for place in self._places:
                     self._look_after(place)
                 if self._signals > told:
-                    self._tell(signal.SIGTERM if told == 0 else signal.SIGKILL)
+                    self._tell(signal.SIGTERM if self._signals == 1 else signal.SIGKILL)
                     told = self._signals
                 if all(place.process is None for place in self._places) and self._nothing_to_start():
                     return self._code
