@@ -374,7 +374,7 @@ def test_the_sweeper_works_for_the_app(make: MakeApp) -> None:
     sweeper = app.sweeper()
     sweeper.start()
     app.accept(message("hi").model_copy(update={"channel": "console"}))
-    assert answered.wait(10)
+    assert answered.wait(120)
     assert sweeper.stop()
     assert not app.drain()
 

@@ -123,11 +123,11 @@ def test_of_many_at_once_one_is_the_probe(form: Moved) -> None:
 
     def probe() -> str:
         entered.append("in")
-        assert over.wait(20)
+        assert over.wait(120)
         return "done"
 
     def ask(breaker: Breaker) -> None:
-        together.wait(20)
+        together.wait(120)
         try:
             breaker.call("twilio", probe)
         except CircuitOpen as error:
@@ -139,7 +139,7 @@ def test_of_many_at_once_one_is_the_probe(form: Moved) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert (len(entered), len(refused)) == (1, 19)
     assert form.breaker().state("twilio") is CLOSED
 
@@ -167,8 +167,8 @@ def test_failures_of_many_are_all_counted(form: Moved) -> None:
     inside, go = threading.Barrier(3), threading.Barrier(3)
 
     def fails_later() -> str:
-        inside.wait(20)
-        go.wait(20)
+        inside.wait(120)
+        go.wait(120)
         raise Down
 
     def ask(breaker: Breaker) -> None:
@@ -179,7 +179,7 @@ def test_failures_of_many_are_all_counted(form: Moved) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert form.breaker().state("twilio") is OPEN
     assert form.heard == [OPEN]
 

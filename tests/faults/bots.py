@@ -129,11 +129,12 @@ class Bot:
     stop_at: str = ""
     lease: timedelta = LEASE
     grace: timedelta = GRACE
+    timeout: float = TIMEOUT
     busy: timedelta = timedelta(seconds=15)
 
     def make(self) -> App:
         kind = ProviderLookupChannel if self.lookup else ProviderChannel
-        channel = kind(self.provider, timeout=TIMEOUT)
+        channel = kind(self.provider, timeout=self.timeout)
         parts: dict[str, Any] = {"channel": channel, "clock": self._clock()}
         if self.flow == "shop":
             settings = load_settings(MERCHANT, environment={"DATABASE_URL": self.database})
@@ -141,7 +142,8 @@ class Bot:
         runtime = RuntimeSettings()
         if self.hours is None:
             runtime = RuntimeSettings(lease=self.lease, grace=self.grace, sweep=SWEEP)
-        pool = PoolSettings(busy=self.busy)
+        # One that is stopped in the middle of a turn keeps its conversation for as long as a test needs.
+        pool = PoolSettings(busy=self.busy, idle=timedelta(minutes=10))
         return App(
             Settings(database=SecretStr(self.database), runtime=runtime, pool=pool),
             modules=[make_tally(channel)],

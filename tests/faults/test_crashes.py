@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.faults.bots import PHONE, PRICES
-from tests.faults.harness import Bots
+from tests.faults.harness import PATIENCE, Bots
 from wabot.modules.invoices.tables import InvoiceRow
 from wabot.modules.orders.tables import OrderRow
 from wabot.testing import Behaviour
@@ -101,9 +101,9 @@ def test_where_the_provider_cannot_tell_a_message_goes_at_most_twice(bots: Bots)
 
 def killed_while_the_provider_answers(bots: Bots, **changes: object) -> None:
     """The provider has taken the message and doesn't answer; then the process dies."""
-    bots.provider.next(Behaviour(delay=0.5))
-    process = bots.begin("hi", **changes)
-    assert bots.provider.wait_for(1)
+    bots.provider.next(Behaviour(delay=600))
+    process = bots.begin("hi", timeout=600.0, **changes)
+    assert bots.provider.wait_for(1, PATIENCE)
     process.kill()
     process.join()
     assert process.exitcode == -signal.SIGKILL

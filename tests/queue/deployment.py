@@ -17,7 +17,10 @@ from wabot.bootstrap import build, load_settings
 from wabot.core.messages import Inbound
 from wabot.core.tables import InboundRow, OutboxRow
 
-PATIENCE = 60.0
+PATIENCE = 180.0
+"""Seconds after which a wait counts as hanging; on a busy machine a start alone takes ten."""
+QUICK_TO_MEND = {"WABOT_RUNTIME__LEASE": "5s", "WABOT_RUNTIME__GRACE": "1s"}
+"""Where something is killed: what it had claimed is left alone for as long as the two together."""
 
 
 class Deployment:

@@ -12,7 +12,7 @@ from rq import Queue
 from tests import servers
 from tests.queue import slow
 from tests.queue.conftest import Deploy
-from tests.queue.deployment import redis_in, until
+from tests.queue.deployment import QUICK_TO_MEND, redis_in, until
 from wabot.core.faults import CRASH_AT
 
 pytestmark = pytest.mark.redis
@@ -89,9 +89,12 @@ def test_redis_may_stop_and_come_back(deploy: Deploy) -> None:
     assert "Traceback" not in worker.said, worker.said
 
 
-def test_a_killed_worker_is_made_good_by_another(deploy: Deploy, redis: Redis, redis_url: str) -> None:
-    shop = deploy(redis_url)
-    doomed = shop.start("worker", **{CRASH_AT: "turn.before_commit"})
+@pytest.mark.parametrize("crash_at", ["turn.before_commit", "send.after_claim", "send.before_mark"])
+def test_a_killed_worker_is_made_good_by_another(
+    deploy: Deploy, redis: Redis, redis_url: str, crash_at: str
+) -> None:
+    shop = deploy(redis_url, **QUICK_TO_MEND)
+    doomed = shop.start("worker", **{CRASH_AT: crash_at})
     shop.hear("Hi")
     assert doomed.wait() == -signal.SIGKILL
     shop.start("worker")
@@ -141,7 +144,7 @@ def test_a_second_signal_ends_it_in_the_middle_of_a_turn(
 def test_a_parent_replaces_a_child_that_was_killed_and_ends_them_all(
     deploy: Deploy, redis: Redis, redis_url: str, migrated_postgres: str
 ) -> None:
-    shop = deploy(redis_url, migrated_postgres)
+    shop = deploy(redis_url, migrated_postgres, **QUICK_TO_MEND)
     parent = shop.start("worker", "--processes", "2")
     until(lambda: len(children(parent.pid)) == 2 and parent.said.count("Ctrl-C") == 2)
     first = children(parent.pid)
