@@ -6,7 +6,8 @@ from itertools import pairwise
 import pytest
 from redis import Redis
 
-from tests.adapters.conftest import POLICY, Moved, Server
+from tests.adapters.conftest import POLICY, Moved
+from tests.servers import OwnRedis
 from wabot.adapters.redis import Link, RedisBreaker
 from wabot.core.circuits import Breaker, CircuitState, call_or
 from wabot.errors import CircuitOpen, SettingsError
@@ -237,7 +238,7 @@ def test_a_flush_closes_every_circuit(redis_url: str) -> None:
 
 
 @pytest.mark.redis
-def test_a_flush_or_a_stop_in_the_middle_of_a_call_does_not_fail_it(server: Server) -> None:
+def test_a_flush_or_a_stop_in_the_middle_of_a_call_does_not_fail_it(server: OwnRedis) -> None:
     breaker = RedisBreaker(Link(server.url), POLICY)
     fail_times(breaker, 2)
 
@@ -257,7 +258,7 @@ def test_a_flush_or_a_stop_in_the_middle_of_a_call_does_not_fail_it(server: Serv
 
 
 @pytest.mark.redis
-def test_without_redis_the_call_goes_through(server: Server) -> None:
+def test_without_redis_the_call_goes_through(server: OwnRedis) -> None:
     seconds = [0.0]
     breaker = RedisBreaker(Link(server.url, lambda: seconds[0]), POLICY)
     fail_times(breaker, 3)
