@@ -2,11 +2,11 @@
 
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wabot.adapters.channels.console import ConsoleChannel
 from wabot.adapters.http import Http
@@ -22,6 +22,9 @@ from wabot.errors import ConfigurationError, SettingsError
 from wabot.pipeline import Middleware
 from wabot.settings import FILE, Settings, load_settings
 
+if TYPE_CHECKING:
+    from wabot.adapters.redis import Link
+
 __all__ = ["GROUP", "build", "configure_logging", "find_modules", "import_queue", "load_settings"]
 
 GROUP = "wabot.modules"
@@ -31,18 +34,24 @@ GROUP = "wabot.modules"
 def build(settings: Settings, **overrides: Any) -> App:
     """An app of these settings, not bound yet. `overrides` are arguments of `App` instead of ours."""
     parts: dict[str, Any] = {"modules": find_modules(settings.modules), "channel": ConsoleChannel()}
+    closers: list[Callable[[], object]] = []
     if settings.redis_url:
-        parts |= _in_redis(settings, settings.redis_url)
-        parts["doorbell"] = import_queue().RqDoorbell(settings.redis_url, parts["metrics"])
+        link, shared = _in_redis(settings, settings.redis_url)
+        bell = import_queue().RqDoorbell(settings.redis_url, shared["metrics"])
+        parts |= {**shared, "doorbell": bell}
+        closers += [link.close, bell.close]
     app = App(settings, **{**parts, **overrides})
+    for closer in closers:
+        app.on_close(closer)
     app.runner("http", Http(settings.http, breaker=app.breaker))
     for middleware in find_middleware(settings):
         app.use(middleware)
     return app
 
 
-def _in_redis(settings: Settings, url: str) -> dict[str, Any]:
-    """What all processes share. Raises ConfigurationError where the adapter's extra isn't installed."""
+def _in_redis(settings: Settings, url: str) -> tuple["Link", dict[str, Any]]:
+    """The link to Redis, and what all processes share by it. Raises ConfigurationError where the adapter's
+    extra isn't installed."""
     try:
         from wabot.adapters.redis import Link, RedisBreaker, RedisBuckets
     except ModuleNotFoundError as error:
@@ -50,7 +59,7 @@ def _in_redis(settings: Settings, url: str) -> dict[str, Any]:
             f"{error.name} isn't installed", hint='pip install "wabot[redis]"'
         ) from error
     link, metrics, rate = Link(url), MemoryMetrics(), rate_of(settings)
-    return {
+    return link, {
         "metrics": metrics,
         "breaker": RedisBreaker(link, circuits_of(settings), counted(metrics)),
         "buckets": RedisBuckets(link, rate) if rate else NoBuckets(),

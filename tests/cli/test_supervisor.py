@@ -12,9 +12,7 @@ from wabot.cli import supervisor
 from wabot.cli.supervisor import PARENT, Supervisor
 
 WAITS = "import time; time.sleep(600)"
-DEAF = (
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(99)"
-)
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(99)"
 
 
 class Children:
@@ -23,7 +21,7 @@ class Children:
         self.started: list[subprocess.Popen[bytes]] = []
         self.said: list[str] = []
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self, place: int) -> subprocess.Popen[bytes]:
         code = self.codes[min(len(self.started), len(self.codes) - 1)]
         self.started.append(subprocess.Popen([sys.executable, "-S", "-c", code], stdout=subprocess.PIPE))
         return self.started[-1]

@@ -31,6 +31,7 @@ class Deployment:
     ) -> None:
         self.folder = shop.make(folder)
         self.environment = {
+            "WABOT_PROJECT": str(self.folder),
             "WABOT_REDIS": redis_url,
             "WABOT_RUNTIME__SWEEP": "0.2s",
             "WABOT_RUNTIME__PATIENCE": "0.3s",
@@ -48,7 +49,7 @@ class Deployment:
 
     def start(self, *arguments: str, wait_for: str = "Ctrl-C", **environment: str) -> "Process":
         """`wabot` with these arguments, once it says that it is up."""
-        command = [sys.executable, "-m", "wabot", *arguments, "--project", str(self.folder)]
+        command = [sys.executable, "-m", "wabot", *arguments]
         process = Process(command, {**os.environ, **self.environment, **environment})
         self.processes.append(process)
         process.until(lambda: wait_for in process.said)

@@ -1,7 +1,8 @@
 """The app: everything put together, bound once, and then at work."""
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -102,6 +103,7 @@ class App:
         self._runners: dict[str, Runner] = {}
         self._bound: _Bound | None = None
         self._added: list[Middleware] = []
+        self._closing = ExitStack()
         if channel is not None:
             self.channel(channel)
 
@@ -130,6 +132,10 @@ class App:
         """Add a middleware between the opt-out and the flow, inside of those added before."""
         self._still_open("this middleware")
         self._added.append(middleware)
+
+    def on_close(self, closer: Callable[[], object]) -> None:
+        """Let `close` call this too, the last one added first: for what was opened for this app alone."""
+        self._closing.callback(closer)
 
     def bind(self) -> Self:
         """Freeze the app: check its flows, read its modules' settings, open and upgrade its database.
@@ -173,9 +179,11 @@ class App:
         return self
 
     def close(self) -> None:
-        """Let go of the database. What was committed stays; what is due is found at the next start."""
-        if self._bound is not None:
-            self._bound.world.database.close()
+        """Let go of the database, and of what `on_close` was told. What was committed stays; what is due is
+        found at the next start."""
+        with self._closing:
+            if self._bound is not None:
+                self._bound.world.database.close()
 
     def __enter__(self) -> Self:
         return self

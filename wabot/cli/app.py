@@ -33,6 +33,16 @@ ProjectOption = Annotated[
     ),
 ]
 
+MetricsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics",
+        metavar="[HOST:]PORT",
+        help="Serve this process's numbers to Prometheus there; of several, each at the next port.",
+        show_default=False,
+    ),
+]
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -244,15 +254,17 @@ def run_(
             envvar="WABOT_PROJECT", help="The project; without it the one here.", show_default=False
         ),
     ] = None,
+    metrics: MetricsOption = None,
 ) -> None:
     """Run the project in this process until it is stopped: turns, timers, effects and sending.
 
     \b
     wabot run
+    wabot run --metrics 9400
     """
     from wabot.cli.run import run
 
-    run(project)
+    run(project, metrics)
 
 
 @app.command(rich_help_panel=RUN)
@@ -263,6 +275,7 @@ def worker(
     ] = "inbound,transactional,bulk",
     processes: Annotated[int, typer.Option(min=1, help="How many work side by side.")] = 1,
     burst: Annotated[bool, typer.Option("--burst", help="End when there is nothing left to do.")] = False,
+    metrics: MetricsOption = None,
 ) -> None:
     """Work beside others on one database: turns, timers and sending, as jobs of RQ ask for them.
 
@@ -270,16 +283,16 @@ def worker(
 
     \b
     wabot worker
-    wabot worker --processes 4
+    wabot worker --processes 4 --metrics 9400
     wabot worker --queues transactional,bulk
     """
     from wabot.cli.worker import run
 
-    run(project, queues, processes, burst=burst)
+    run(project, queues, processes, burst=burst, metrics=metrics)
 
 
 @app.command(rich_help_panel=RUN)
-def scheduler(project: ProjectOption = None) -> None:
+def scheduler(project: ProjectOption = None, metrics: MetricsOption = None) -> None:
     """Call a worker when a timer or a delayed message comes due.
 
     Workers find them without it too, only a little later.
@@ -289,7 +302,7 @@ def scheduler(project: ProjectOption = None) -> None:
     """
     from wabot.cli.worker import run_scheduler
 
-    run_scheduler(project)
+    run_scheduler(project, metrics)
 
 
 @app.command(rich_help_panel=RUN)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from wabot.adapters.metrics import metrics_at, read_address
 from wabot.bootstrap import build, configure_logging, load_settings
 from wabot.errors import UsageError
 from wabot.runtime import Sweeper
@@ -14,12 +15,12 @@ from wabot.settings import FILE, Settings
 from wabot.testing.places import display, project_of
 
 
-def run(project: Path | None) -> None:
+def run(project: Path | None, metrics: str | None = None) -> None:
     """Sweep until SIGTERM or Ctrl-C; the piece of work in hand is finished first."""
     settings = settings_here(project)
+    address = read_address(metrics) if metrics else None
     configure_logging(settings)
-    app = build(settings)
-    with app.bind():
+    with build(settings).bind() as app, metrics_at(address, app.metrics_text):
         sweeper = app.sweeper()
         with stopped_by_signals(sweeper):
             print(f"{display(settings.directory)} runs; Ctrl-C stops it.", file=sys.stderr, flush=True)

@@ -24,6 +24,7 @@ POLL = 0.5
 class _Place:
     """One of the children; `process` is None between its end and the start of the next, at `start_at`."""
 
+    number: int
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     start_at: float = 0.0
@@ -34,19 +35,20 @@ class _Place:
 class Supervisor:
     """Starts `number` children and another for each that dies, later and later for those that die young.
 
+    `start` is told the place of the child, from 0 on; the one that takes its place has the same.
     With `once` a child that ends well is not replaced. `say` tells the operator.
     """
 
     def __init__(
         self,
-        start: Callable[[], subprocess.Popen[bytes]],
+        start: Callable[[int], subprocess.Popen[bytes]],
         number: int,
         *,
         once: bool,
         say: Callable[[str], None],
     ) -> None:
         self._start = start
-        self._places = [_Place() for _ in range(number)]
+        self._places = [_Place(each) for each in range(number)]
         self._once = once
         self._say = say
         self._signals = 0
@@ -90,7 +92,7 @@ class Supervisor:
         if place.process is not None and (code := place.process.poll()) is not None:
             self._bury(place, place.process.pid, code, now)
         if place.process is None and not place.done and not self._signals and now >= place.start_at:
-            place.process, place.started = self._start(), now
+            place.process, place.started = self._start(place.number), now
 
     def _bury(self, place: _Place, pid: int, code: int, now: float) -> None:
         lived = now - place.started
