@@ -8,7 +8,7 @@ A module declares its tables on `Base`. A transaction rolls back unless its bloc
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,6 +39,7 @@ from sqlalchemy.pool import StaticPool
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from wabot.core.json import dumps, loads
+from wabot.core.statements import BEGIN, Prepared
 from wabot.errors import RecordError
 
 _WRITES = "wabot_writes"
@@ -143,6 +144,41 @@ class Pool:
     busy: timedelta = timedelta(seconds=15)
 
 
+class Transaction:
+    """A transaction of one connection. What is run by `one` and `run` goes past the ORM; `session` is the
+    ORM's in the same transaction, made when it is first asked for."""
+
+    __slots__ = ("_connection", "_session")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._session: Session | None = None
+
+    @property
+    def session(self) -> Session:
+        if self._session is None:
+            self._session = Session(
+                self._connection, expire_on_commit=False, join_transaction_mode="rollback_only"
+            )
+        return self._session
+
+    def one(self, statement: Prepared, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """The first row; None where there is none."""
+        return _run(self._connection, statement, values, fetch=True)
+
+    def run(self, statement: Prepared, values: Mapping[str, Any]) -> None:
+        _run(self._connection, statement, values)
+
+    def commit(self) -> None:
+        if self._session is not None:
+            self._session.flush()
+        self._connection.commit()
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.close()
+
+
 class Database:
     """One engine and its transactions, for one app.
 
@@ -171,6 +207,27 @@ class Database:
         """A session that may write; what its block doesn't commit is rolled back."""
         with self._session(self._writer) as session:
             yield session
+
+    @contextmanager
+    def turn(self) -> Iterator[Transaction]:
+        """As `transaction`, for who asks the database little and often."""
+        with ExitStack() as stack:
+            self._enter(stack)
+            connection = stack.enter_context(self._writer.connect())
+            connection.begin()
+            if self.engine.dialect.name == "postgresql":
+                # Its driver would begin by itself, if the statements went through it.
+                _run(connection, BEGIN, {})
+            transaction = Transaction(connection)
+            stack.callback(transaction.close)
+            yield transaction
+
+    def alone(self, statement: Prepared, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """Run one statement that commits by itself, and give its first row."""
+        with ExitStack() as stack:
+            self._enter(stack)
+            connection = stack.enter_context(self._writer.connect())
+            return _run(connection, statement, values, fetch=True)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -219,6 +276,31 @@ class Database:
         self._holder = None
 
 
+def _run(
+    connection: Connection, statement: Prepared, values: Mapping[str, Any], *, fetch: bool = False
+) -> tuple[Any, ...] | None:
+    """The driver's errors become SQLAlchemy's, and a lost connection leaves the pool, as if SQLAlchemy had
+    run it."""
+    dialect, pooled = connection.dialect, connection.connection
+    ready, driver = statement.on(dialect), pooled.driver_connection
+    try:
+        return ready.run(driver, pooled.info, values, fetch=fetch)
+    except dialect.loaded_dbapi.Error as error:
+        lost = dialect.is_disconnect(error, pooled, None)
+        if lost:
+            connection.invalidate(error)
+            connection.engine.dispose()
+        raise DBAPIError.instance(
+            ready.sql,
+            None,
+            error,
+            dialect.loaded_dbapi.Error,
+            hide_parameters=True,
+            connection_invalidated=lost,
+            dialect=dialect,
+        ) from error
+
+
 def lock(session: Session, model: type[Row], id: int, *, wait: bool = True) -> Row | None:
     """The row, held until the transaction ends, as the database has it now; without `wait` None where
     another transaction holds it.
@@ -261,12 +343,17 @@ def _server_engine(url: URL, pool: Pool) -> Engine:
         "max_overflow": pool.overflow,
         "pool_timeout": pool.timeout.total_seconds(),
     }
-    arguments = {}
+    arguments: dict[str, Any] = {}
     if url.get_backend_name() == "postgresql":
         given = url.query.get("options", "")
         waits = {"lock_timeout": pool.lock, "idle_in_transaction_session_timeout": pool.idle}
         ours = [f"-c {name}={round(wait.total_seconds() * 1000)}" for name, wait in waits.items()]
-        arguments["options"] = " ".join([*ours, *([given] if isinstance(given, str) else given)]).strip()
+        # As `core.statements` reads and writes.
+        form = ["-c client_encoding=UTF8", "-c datestyle=ISO"]
+        theirs = [given] if isinstance(given, str) else given
+        arguments["options"] = " ".join([*ours, *theirs, *form]).strip()
+        # Once it has prepared statements of its own, it ends all that are prepared whenever it rolls back.
+        arguments["prepare_threshold"] = None
     try:
         return create_engine(url, connect_args=arguments, **sizes)
     except ModuleNotFoundError as error:

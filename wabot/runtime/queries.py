@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, delete, select, update
 from sqlalchemy.orm import Session
 
 from wabot.core.database import Database, Row, lock
@@ -23,7 +23,6 @@ from wabot.core.tables import (
 )
 from wabot.engine.state import State
 from wabot.errors import UnknownName
-from wabot.pipeline.flow import drop_open
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +127,16 @@ def reset(database: Database, clock: Clock, conversation_id: int) -> None:
         if row is None:
             raise UnknownName(f"there is no conversation {conversation_id}")
         row.state, row.version = None, row.version + 1
-        drop_open(session, conversation_id, now)
+        _drop_open(session, conversation_id, now)
         waiting = (InboundRow.conversation_id == conversation_id, InboundRow.due_at.is_not(None))
         dropped = {"status": InboundStatus.DONE, "due_at": None, "done_at": now, "error": "reset"}
         session.execute(update(InboundRow).where(*waiting).values(dropped))
         session.commit()
+
+
+def _drop_open(session: Session, conversation_id: int, now: datetime) -> None:
+    """Delete the conversation's timers and cancel its effects."""
+    session.execute(delete(TimerRow).where(TimerRow.conversation_id == conversation_id))
+    pending = (EffectRow.conversation_id == conversation_id, EffectRow.status == EffectStatus.PENDING)
+    cancelled = {"status": EffectStatus.CANCELLED, "due_at": None, "done_at": now}
+    session.execute(update(EffectRow).where(*pending).values(cancelled))
