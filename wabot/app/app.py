@@ -357,7 +357,9 @@ class App:
     def _checked_library(self, registry: Registry) -> Library:
         sources = load_flows(self.settings) if self._sources is None else list(self._sources)
         texts = load_texts(self.settings) if self._texts is None else self._texts
-        options = CheckOptions(locales=self.settings.all_locales)
+        # Where nothing is done outside, nobody asks for a secret.
+        secrets = self.settings.http.secrets.keys() if self.outside else None
+        options = CheckOptions(self.settings.all_locales, secrets)
         problems = check(sources, texts, registry.commands, registry.invokes, options=options)
         errors = [problem for problem in problems if problem.severity == "error"]
         if errors:
