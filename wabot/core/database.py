@@ -9,7 +9,7 @@ A module declares its tables on `Base`. A transaction rolls back unless its bloc
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -39,7 +39,8 @@ from sqlalchemy.pool import StaticPool
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from wabot.core.json import dumps, loads
-from wabot.core.statements import BEGIN, Prepared
+from wabot.core.statements import Fetched, Prepared
+from wabot.core.transaction import Transaction, run_alone
 from wabot.errors import RecordError
 
 _WRITES = "wabot_writes"
@@ -144,41 +145,6 @@ class Pool:
     busy: timedelta = timedelta(seconds=15)
 
 
-class Transaction:
-    """A transaction of one connection. What is run by `one` and `run` goes past the ORM; `session` is the
-    ORM's in the same transaction, made when it is first asked for."""
-
-    __slots__ = ("_connection", "_session")
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._session: Session | None = None
-
-    @property
-    def session(self) -> Session:
-        if self._session is None:
-            self._session = Session(
-                self._connection, expire_on_commit=False, join_transaction_mode="rollback_only"
-            )
-        return self._session
-
-    def one(self, statement: Prepared, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """The first row; None where there is none."""
-        return _run(self._connection, statement, values, fetch=True)
-
-    def run(self, statement: Prepared, values: Mapping[str, Any]) -> None:
-        _run(self._connection, statement, values)
-
-    def commit(self) -> None:
-        if self._session is not None:
-            self._session.flush()
-        self._connection.commit()
-
-    def close(self) -> None:
-        if self._session is not None:
-            self._session.close()
-
-
 class Database:
     """One engine and its transactions, for one app.
 
@@ -213,21 +179,13 @@ class Database:
         """As `transaction`, for who asks the database little and often."""
         with ExitStack() as stack:
             self._enter(stack)
-            connection = stack.enter_context(self._writer.connect())
-            connection.begin()
-            if self.engine.dialect.name == "postgresql":
-                # Its driver would begin by itself, if the statements went through it.
-                _run(connection, BEGIN, {})
-            transaction = Transaction(connection)
-            stack.callback(transaction.close)
-            yield transaction
+            yield stack.enter_context(closing(self._begun()))
 
-    def alone(self, statement: Prepared, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    def alone(self, statement: Prepared, values: Mapping[str, Any]) -> Fetched | None:
         """Run one statement that commits by itself, and give its first row."""
         with ExitStack() as stack:
             self._enter(stack)
-            connection = stack.enter_context(self._writer.connect())
-            return _run(connection, statement, values, fetch=True)
+            return run_alone(self.engine, statement, values)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -263,6 +221,14 @@ class Database:
             self._enter(stack)
             yield stack.enter_context(Session(engine, expire_on_commit=False))
 
+    def _begun(self) -> Transaction:
+        try:
+            return Transaction(self.engine)
+        except OperationalError as error:
+            if self.engine.dialect.name == "sqlite":
+                raise _not_now(error) from error
+            raise
+
     def _enter(self, stack: ExitStack) -> None:
         if self._turns is None:
             return
@@ -274,31 +240,6 @@ class Database:
 
     def _let_go(self) -> None:
         self._holder = None
-
-
-def _run(
-    connection: Connection, statement: Prepared, values: Mapping[str, Any], *, fetch: bool = False
-) -> tuple[Any, ...] | None:
-    """The driver's errors become SQLAlchemy's, and a lost connection leaves the pool, as if SQLAlchemy had
-    run it."""
-    dialect, pooled = connection.dialect, connection.connection
-    ready, driver = statement.on(dialect), pooled.driver_connection
-    try:
-        return ready.run(driver, pooled.info, values, fetch=fetch)
-    except dialect.loaded_dbapi.Error as error:
-        lost = dialect.is_disconnect(error, pooled, None)
-        if lost:
-            connection.invalidate(error)
-            connection.engine.dispose()
-        raise DBAPIError.instance(
-            ready.sql,
-            None,
-            error,
-            dialect.loaded_dbapi.Error,
-            hide_parameters=True,
-            connection_invalidated=lost,
-            dialect=dialect,
-        ) from error
 
 
 def lock(session: Session, model: type[Row], id: int, *, wait: bool = True) -> Row | None:
@@ -382,9 +323,15 @@ def _prepare_sqlite(busy: timedelta, connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
+    if connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
+        return  # It began before there was a session.
     # A transaction that read first could not write any more once another one has written.
     writes = connection.get_execution_options().get(_WRITES)
     try:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
     except OperationalError as error:
-        raise RecordError(f"the database can't be used now: {error.orig}") from error
+        raise _not_now(error) from error
+
+
+def _not_now(error: OperationalError) -> RecordError:
+    return RecordError(f"the database can't be used now: {error.orig}")

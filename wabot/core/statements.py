@@ -10,11 +10,11 @@ from datetime import datetime
 from itertools import count
 from typing import Any, Protocol, cast
 
-from sqlalchemy import BindParameter, ClauseElement, Dialect, Select, text
+from sqlalchemy import BindParameter, ClauseElement, Dialect, Select
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import UpdateBase
 
-Row = tuple[Any, ...]
+Fetched = tuple[Any, ...]
 Process = Callable[[Any], Any]
 
 _COMMAND_OK, _TUPLES_OK = 1, 2
@@ -29,7 +29,7 @@ class Ready(Protocol):
 
     def run(
         self, driver: Any, info: MutableMapping[Any, Any], values: Mapping[str, Any], *, fetch: bool
-    ) -> Row | None:
+    ) -> Fetched | None:
         """Its first row, if there is one and it is wanted. `info` lives as long as the driver's connection.
 
         Raises the driver's errors, and KeyError for a value that isn't given.
@@ -53,9 +53,6 @@ class Prepared:
             kind = _PostgresReady if dialect.name == "postgresql" else _CursorReady
             ready = self._ready[dialect.name] = kind(self._make(dialect.name), dialect)
         return ready
-
-
-BEGIN = Prepared(lambda _dialect: text("BEGIN"))
 
 
 class _Compiled:
@@ -83,7 +80,7 @@ class _CursorReady(_Compiled):
 
     def run(
         self, driver: Any, info: MutableMapping[Any, Any], values: Mapping[str, Any], *, fetch: bool
-    ) -> Row | None:
+    ) -> Fetched | None:
         cursor = driver.execute(self.sql, self.bound(values))
         row = cursor.fetchone() if fetch else None
         cursor.close()
@@ -108,7 +105,7 @@ class _PostgresReady(_Compiled):
 
     def run(
         self, driver: Any, info: MutableMapping[Any, Any], values: Mapping[str, Any], *, fetch: bool
-    ) -> Row | None:
+    ) -> Fetched | None:
         connection = driver.pgconn
         if self._name not in info:
             self._checked(connection.prepare(self._name, self.sql.encode()))

@@ -17,7 +17,7 @@ from sqlalchemy import (
     update,
 )
 
-from wabot.core.database import Base, Transaction
+from wabot.core.database import Base
 from wabot.core.messages import Outbound
 from wabot.core.statements import Prepared
 from wabot.core.tables import (
@@ -32,6 +32,7 @@ from wabot.core.tables import (
     SendStatus,
     TimerRow,
 )
+from wabot.core.transaction import Transaction
 
 
 @dataclass(slots=True)

@@ -6,10 +6,10 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from wabot.core.database import Transaction
 from wabot.core.messages import Inbound, Outbound
 from wabot.core.module import Contact
 from wabot.core.tables import Category, ConversationRow, Origin, OutboxRow
+from wabot.core.transaction import Transaction
 from wabot.engine.state import State
 from wabot.engine.step import Event, Step
 from wabot.errors import ConfigurationError
