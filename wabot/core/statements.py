@@ -5,6 +5,7 @@ SQLite runs them by the driver's cursor. On PostgreSQL they are prepared on each
 used, and run by libpq itself: what psycopg does around an execution is dear too.
 """
 
+import re
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from datetime import datetime
 from itertools import count
@@ -13,6 +14,8 @@ from typing import Any, Protocol, cast
 from sqlalchemy import BindParameter, ClauseElement, Dialect, Select
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import UpdateBase
+
+_KEPT_NOWHERE = re.compile("[\0\ud800-\udfff]")
 
 Fetched = tuple[Any, ...]
 Process = Callable[[Any], Any]
@@ -139,13 +142,12 @@ def _columns(statement: ClauseElement) -> Sequence[Any]:
 
 
 def _written(value: Any) -> bytes | None:
-    """As PostgreSQL reads it. libpq takes text up to its first NUL: so one that has any is refused."""
+    """As PostgreSQL reads it. What it keeps in no text, NUL and half a surrogate pair, becomes U+FFFD: libpq
+    would end the text there without a word."""
     if value is None:
         return None
     if isinstance(value, str):
-        if "\0" in value:
-            raise ValueError("PostgreSQL keeps no text with a NUL character in it")
-        return value.encode()
+        return _KEPT_NOWHERE.sub("\ufffd", value).encode()
     if isinstance(value, bool):
         return b"t" if value else b"f"
     if isinstance(value, datetime):

@@ -42,6 +42,8 @@ class Transaction:
     def session(self) -> Session:
         if self._session is None:
             self._connection = Connection(self._engine, self._pooled)
+            # What the session joins is ours to commit.
+            self._connection.begin()
             self._session = Session(
                 self._connection, expire_on_commit=False, join_transaction_mode="rollback_only"
             )
