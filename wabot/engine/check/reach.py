@@ -179,14 +179,15 @@ def timer_loops(flow: Flow) -> Iterator[Problem]:
 
 def _at_once(flow: Flow, node: Node) -> Edge | None:
     """The state's timer without length and guard, where nothing leads elsewhere before it fires."""
-    inside = (node, *node.descendants())
+    timers = (edge for edge in flow.edges_of(node) if edge.timer and not parse_duration(edge.timer))
+    first = next((edge for edge in timers if not any(guards(flow, edge))), None)
+    if first is None:
+        return None
+    inside = {node, *node.descendants()}
     if any(edge.eventless for level in (*inside, *node.ancestors()) for edge in flow.edges_of(level)):
         return None
     raises = any(placed.node in inside and _raises(placed.action) for placed in flow.actions)
-    if raises or any(each.kind == "final" for each in inside):
-        return None
-    timers = (edge for edge in flow.edges_of(node) if edge.timer and not parse_duration(edge.timer))
-    return next((edge for edge in timers if not any(guards(flow, edge))), None)
+    return None if raises or any(each.kind == "final" for each in inside) else first
 
 
 def _raises(action: object) -> bool:
