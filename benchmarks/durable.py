@@ -55,6 +55,8 @@ from wabot.testing.fakes import FakeChannel
 MERCHANT = Path(__file__).parents[1] / "examples" / "merchant"
 WORKERS = 8
 CONVERSATIONS = 8
+WARM_UP = 8
+"""Conversations of each worker before it counts: PostgreSQL plans a statement anew its first times."""
 KILOBYTE = json.dumps({"state": "x" * 1010})
 UNLIMITED = RateLimitSettings(per_minute=0)
 PROCESSES = multiprocessing.get_context("fork")
@@ -115,7 +117,7 @@ def _message(contact: str, number: int) -> Inbound:
 def _turns(make: Callable[[str], App], url: str, ready: Ready) -> int:
     with make(url).bind() as app:
         contacts = [f"+91{uuid4().int % 10**10:010}" for _ in range(CONVERSATIONS)]
-        for number in range(2 * len(SCRIPT)):
+        for number in range(WARM_UP * len(SCRIPT)):
             _turn(app, _message("+91warm" + contacts[0], number))
         done, end = 0, ready()
         while perf_counter() < end:

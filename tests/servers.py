@@ -5,6 +5,7 @@ Each lives in a folder of its own, listens on a Unix socket and nowhere else, an
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import warnings
@@ -153,6 +154,49 @@ def redis() -> Iterator[str]:
             finally:
                 process.terminate()
                 process.communicate(timeout=20)
+
+
+class OwnRedis:
+    """A Redis of one test's own, to stop and to start again at the same place, with nothing in it."""
+
+    def __init__(self, home: Path) -> None:
+        self.url = f"unix://{home / 'redis.sock'}"
+        self._home = home
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        options = ["--port", "0", "--unixsocket", str(self._home / "redis.sock"), "--save", ""]
+        command = [str(find_redis()), *options, "--dir", str(self._home)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        await_line(self._process, READY)
+
+    def freeze(self) -> None:
+        """It takes connections and answers nothing, until it is thawed or killed."""
+        self._tell(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._tell(signal.SIGCONT)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+    def _tell(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+
+@contextmanager
+def own_redis() -> Iterator[OwnRedis]:
+    with folder() as home:
+        server = OwnRedis(home)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
 
 
 def find_redis() -> Path:

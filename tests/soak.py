@@ -30,7 +30,10 @@ STALLED = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Soaked:
+    """`count` is of what the contacts got, `record` of the rows in the database."""
+
     count: Count
+    record: Count
     killed: int
     seconds: float
 
@@ -54,7 +57,8 @@ def soak(
             crowd.start()
             killed = _kill_until_done(bots, crowd, record, every, tell)
             crowd.stop()
-        return Soaked(crowd.count(provider), killed, time.monotonic() - begun)
+        seconds = time.monotonic() - begun
+        return Soaked(crowd.count(provider), crowd.count_on_record(record), killed, seconds)
 
 
 def _kill_until_done(
@@ -96,9 +100,11 @@ def main(arguments: list[str] | None = None) -> int:
         done = soak(url, options.messages, options.contacts, options.workers, options.every, _say)
     _say(
         f"{options.messages} messages of {options.contacts} contacts, {options.workers} workers, "
-        f"{done.killed} killed, {done.seconds:.0f} s: {done.count}"
+        f"{done.killed} killed, {done.seconds:.0f} s"
     )
-    return 0 if done.count == Count() else 1
+    _say(f"what the contacts got: {done.count}")
+    _say(f"what is on record, row by row: {done.record}")
+    return 0 if done.count == done.record == Count() else 1
 
 
 def _say(line: str) -> None:

@@ -377,6 +377,32 @@ def test_accepting_rings_the_bell(make: MakeApp) -> None:
     assert rung == [1, 1, 1]
 
 
+def test_what_was_opened_for_an_app_is_closed_with_it(make: MakeApp) -> None:
+    closed: list[str] = []
+    app = make()
+    app.on_close(lambda: closed.append("first"))
+    app.on_close(lambda: closed.append("second"))
+    app.bind().close()
+    app.close()
+    assert closed == ["second", "first"]
+
+
+@pytest.mark.redis
+def test_an_app_leaves_no_connection_to_redis(tmp_path: Path, redis_url: str) -> None:
+    from redis import Redis
+
+    settings = Settings(
+        directory=tmp_path, database=SecretStr("sqlite://"), redis=SecretStr(redis_url), modules=[]
+    )
+    with Redis.from_url(redis_url) as redis:
+        before = len(redis.client_list())
+        with build(settings, sources=[load_flow(MENU, "menu.yaml")]).bind() as app:
+            app.accept(message("hi").model_copy(update={"channel": "console"}))
+            app.drain()
+            assert len(redis.client_list()) > before
+        assert len(redis.client_list()) == before
+
+
 def test_the_sweeper_works_for_the_app(make: MakeApp) -> None:
     answered = threading.Event()
     channel = ConsoleChannel(lambda message: answered.set())
@@ -384,7 +410,7 @@ def test_the_sweeper_works_for_the_app(make: MakeApp) -> None:
     sweeper = app.sweeper()
     sweeper.start()
     app.accept(message("hi").model_copy(update={"channel": "console"}))
-    assert answered.wait(10)
+    assert answered.wait(120)
     assert sweeper.stop()
     assert not app.drain()
 

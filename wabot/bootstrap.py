@@ -2,13 +2,13 @@
 
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
@@ -29,6 +29,9 @@ from wabot.engine.problems import did_you_mean
 from wabot.errors import ConfigurationError, SettingsError, WabotError
 from wabot.pipeline import Middleware
 from wabot.settings import FILE, Settings, load_settings
+
+if TYPE_CHECKING:
+    from wabot.adapters.redis import Link
 
 __all__ = [
     "GROUP",
@@ -54,13 +57,18 @@ def build(settings: Settings, **overrides: Any) -> App:
     It talks by the providers that the settings name, else on the console; with a `channel` of one's own by
     that alone.
     """
+    closers: list[Callable[[], object]] = []
     parts: dict[str, Any] = {"modules": find_modules(settings.modules)}
     if not (settings.twilio.configured or settings.meta.configured):
         parts["channel"] = ConsoleChannel()
     if settings.redis_url:
-        parts |= _in_redis(settings, settings.redis_url)
-        parts["doorbell"] = import_queue().RqDoorbell(settings.redis_url, parts["metrics"])
+        link, shared = _in_redis(settings, settings.redis_url)
+        bell = import_queue().RqDoorbell(settings.redis_url, shared["metrics"])
+        parts |= {**shared, "doorbell": bell}
+        closers += [link.close, bell.close]
     app = App(settings, **{**parts, **overrides})
+    for closer in closers:
+        app.on_close(closer)
     app.runner("http", Http(settings.http, breaker=app.breaker))
     if "channel" not in overrides:
         _add_providers(app)
@@ -155,13 +163,14 @@ def web_app(directory: Path) -> Any:
         raise SystemExit(NO_WORKER) from None
 
 
-def _in_redis(settings: Settings, url: str) -> dict[str, Any]:
-    """What all processes share. Raises ConfigurationError where the adapter's extra isn't installed."""
+def _in_redis(settings: Settings, url: str) -> tuple["Link", dict[str, Any]]:
+    """The link to Redis, and what all processes share by it. Raises ConfigurationError where the adapter's
+    extra isn't installed."""
     with _wanting("redis"):
         from wabot.adapters.redis import Link, RedisBreaker, RedisBuckets
     link, metrics, rate = Link(url), MemoryMetrics(), rate_of(settings)
     pace = pace_of(settings)
-    return {
+    return link, {
         "metrics": metrics,
         "breaker": RedisBreaker(link, circuits_of(settings), counted(metrics)),
         "buckets": RedisBuckets(link, rate) if rate else NoBuckets(),

@@ -44,7 +44,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(bytes([byte]))
 
     def hang(self) -> None:
-        self.server.over.wait(10)
+        self.server.over.wait(120)
 
     def handle_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

@@ -1,12 +1,9 @@
 """Buckets and circuits in both forms, whose time can be moved: the same tests hold for each."""
 
-import signal
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
-from subprocess import PIPE, Popen
 
 import pytest
 from redis import Redis
@@ -59,45 +56,8 @@ def form(request: pytest.FixtureRequest) -> Iterator[Moved]:
         yield made
 
 
-class Server:
-    """A Redis of one test's own, to stop and to start again."""
-
-    def __init__(self, home: Path) -> None:
-        self.url = f"unix://{home / 'redis.sock'}"
-        self._home = home
-        self._process: Popen[str] | None = None
-
-    def start(self) -> None:
-        options = ["--port", "0", "--unixsocket", str(self._home / "redis.sock"), "--save", ""]
-        command = [str(servers.find_redis()), *options, "--dir", str(self._home)]
-        self._process = Popen(command, stdout=PIPE, text=True)
-        servers.await_line(self._process, servers.READY)
-
-    def freeze(self) -> None:
-        """It takes connections and answers nothing, until it is killed."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate(timeout=20)
-            self._process = None
-
-
-@contextmanager
-def own_server() -> Iterator[Server]:
-    with servers.folder() as home:
-        server = Server(home)
-        try:
-            server.start()
-            yield server
-        finally:
-            server.stop()
-
-
 @pytest.fixture
-def server(redis_url: str) -> Iterator[Server]:
+def server(redis_url: str) -> Iterator[servers.OwnRedis]:
     """`redis_url` first: it knows what to do where there is no Redis."""
-    with own_server() as started:
+    with servers.own_redis() as started:
         yield started

@@ -5,7 +5,8 @@ from time import monotonic
 import pytest
 from redis import Redis
 
-from tests.adapters.conftest import RATE, Moved, Server
+from tests.adapters.conftest import RATE, Moved
+from tests.servers import OwnRedis
 from wabot.adapters.redis import Link, RedisBuckets
 from wabot.adapters.redis.link import TIMEOUT
 from wabot.core.buckets import MemoryBuckets, NoBuckets, Rate, Verdict
@@ -100,7 +101,7 @@ def test_a_flush_fills_the_buckets(redis_url: str) -> None:
 
 @pytest.mark.redis
 def test_without_redis_everything_passes_until_it_is_back(
-    server: Server, caplog: pytest.LogCaptureFixture
+    server: OwnRedis, caplog: pytest.LogCaptureFixture
 ) -> None:
     seconds = [0.0]
     buckets = RedisBuckets(Link(server.url, lambda: seconds[0]), RATE)
@@ -117,7 +118,7 @@ def test_without_redis_everything_passes_until_it_is_back(
 
 
 @pytest.mark.redis
-def test_a_redis_that_hangs_is_waited_for_once(server: Server) -> None:
+def test_a_redis_that_hangs_is_waited_for_once(server: OwnRedis) -> None:
     seconds = [0.0]
     buckets = RedisBuckets(Link(server.url, lambda: seconds[0]), RATE)
     buckets.take("asha")

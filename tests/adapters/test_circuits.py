@@ -6,7 +6,8 @@ from itertools import pairwise
 import pytest
 from redis import Redis
 
-from tests.adapters.conftest import POLICY, Moved, Server
+from tests.adapters.conftest import POLICY, Moved
+from tests.servers import OwnRedis
 from wabot.adapters.redis import Link, RedisBreaker
 from wabot.core.circuits import Breaker, CircuitState, call_or
 from wabot.errors import CircuitOpen, SettingsError
@@ -123,11 +124,11 @@ def test_of_many_at_once_one_is_the_probe(form: Moved) -> None:
 
     def probe() -> str:
         entered.append("in")
-        assert over.wait(20)
+        assert over.wait(120)
         return "done"
 
     def ask(breaker: Breaker) -> None:
-        together.wait(20)
+        together.wait(120)
         try:
             breaker.call("twilio", probe)
         except CircuitOpen as error:
@@ -139,7 +140,7 @@ def test_of_many_at_once_one_is_the_probe(form: Moved) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert (len(entered), len(refused)) == (1, 19)
     assert form.breaker().state("twilio") is CLOSED
 
@@ -167,8 +168,8 @@ def test_failures_of_many_are_all_counted(form: Moved) -> None:
     inside, go = threading.Barrier(3), threading.Barrier(3)
 
     def fails_later() -> str:
-        inside.wait(20)
-        go.wait(20)
+        inside.wait(120)
+        go.wait(120)
         raise Down
 
     def ask(breaker: Breaker) -> None:
@@ -179,7 +180,7 @@ def test_failures_of_many_are_all_counted(form: Moved) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert form.breaker().state("twilio") is OPEN
     assert form.heard == [OPEN]
 
@@ -237,7 +238,7 @@ def test_a_flush_closes_every_circuit(redis_url: str) -> None:
 
 
 @pytest.mark.redis
-def test_a_flush_or_a_stop_in_the_middle_of_a_call_does_not_fail_it(server: Server) -> None:
+def test_a_flush_or_a_stop_in_the_middle_of_a_call_does_not_fail_it(server: OwnRedis) -> None:
     breaker = RedisBreaker(Link(server.url), POLICY)
     fail_times(breaker, 2)
 
@@ -257,7 +258,7 @@ def test_a_flush_or_a_stop_in_the_middle_of_a_call_does_not_fail_it(server: Serv
 
 
 @pytest.mark.redis
-def test_without_redis_the_call_goes_through(server: Server) -> None:
+def test_without_redis_the_call_goes_through(server: OwnRedis) -> None:
     seconds = [0.0]
     breaker = RedisBreaker(Link(server.url, lambda: seconds[0]), POLICY)
     fail_times(breaker, 3)

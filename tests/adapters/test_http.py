@@ -158,7 +158,7 @@ def test_no_answer_takes_longer_than_its_time(
     server: Server, behave: Callable[[Handler], None], method: str
 ) -> None:
     server.routes["/"] = behave
-    error = refused(server, timeout="200ms", method=method)
+    error = refused(server, timeout="500ms", method=method)
     assert (error.code, isinstance(error, TryAgain)) == ("timeout", method == "GET")
 
 
@@ -169,7 +169,7 @@ def test_the_settings_bound_the_time(server: Server) -> None:
 
 def test_a_name_that_is_not_resolved_in_time_costs_no_more(server: Server) -> None:
     def slow(host: str, port: int) -> list[str]:
-        server.over.wait(10)
+        server.over.wait(120)
         return []
 
     error = refused(server, timeout="50ms", http=Http(HttpSettings(allow=[server.authority]), resolver=slow))

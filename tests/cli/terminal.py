@@ -19,6 +19,8 @@ import pytest
 
 from wabot.cli import main
 
+PATIENCE = 180
+
 
 @dataclass(frozen=True, slots=True)
 class Ran:
@@ -69,7 +71,7 @@ class Terminal:
 
     def until(self, text: str) -> str:
         """Everything shown, once `text` is among it."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while text not in self.shown and time.monotonic() < deadline and self._read(1):
             pass
         assert text in self.shown
@@ -81,10 +83,10 @@ class Terminal:
 
     def end(self) -> int:
         """The exit code, once it has ended; what it still says is in `shown`."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self._read(0.2):
             pass
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=PATIENCE)
 
     def interrupt(self) -> int:
         """Ctrl-C, and the exit code."""

@@ -192,3 +192,31 @@ def test_a_directory_within_a_project(project: Path) -> None:
     assert wabot("check", "more").out == "1 file checked: nothing found\n"
     assert wabot("check", "flows", "--json").json["errors"] == 1
     assert wabot("check", "tests").out == "1 file checked: nothing found\n"
+
+
+def test_a_secret_that_the_settings_do_not_have(project: Path) -> None:
+    flow = project / "flows" / "shop.yaml"
+    wrong = flow.read_text().replace(
+        '{url: "https://example.com"}', '{url: "https://example.com", headers: {A: {secret: tokn}}}'
+    )
+    flow.write_text(wrong)
+    assert "add [http.secrets.tokn] to wabot.toml" in wabot("check").out
+    assert wabot("check", "flows/shop.yaml").code == 1
+    with (project / "wabot.toml").open("a") as settings:
+        settings.write('\n[http.secrets.token]\nvalue = "Bearer x"\nhosts = ["example.com"]\n')
+    ran = wabot("check", "--json")
+    assert [(each["code"], each["hint"]) for each in ran.json["problems"]] == [
+        ("unknown-secret", 'did you mean "token"?')
+    ]
+    flow.write_text(wrong.replace("tokn", "token"))
+    assert wabot("check").code == 0
+
+
+def test_a_flow_in_no_project_may_name_any_secret(tmp_path: Path) -> None:
+    flow = tmp_path / "loose.yaml"
+    flow.write_text(
+        "flow: loose\nstates:\n  a:\n    invoke: {id: x, http: {url: https://example.com, "
+        "headers: {A: {secret: any}}}}\n    transitions: {event: done.invoke.x, target: b}\n"
+        "  b: {final: true}\n"
+    )
+    assert wabot("check", flow).out == "1 file checked: nothing found\n"

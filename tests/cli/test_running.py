@@ -59,7 +59,7 @@ def test_it_runs_until_it_is_told_to_stop(project: Path, number: signal.Signals)
         assert process.stdout is not None
         assert process.stdout.readline() == "Welcome, Asha!\n"
         process.send_signal(number)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=180)
     assert process.returncode == 0
     assert errors.startswith(". runs; Ctrl-C stops it.\n")
     assert errors.endswith("Stopped.\n")

@@ -32,6 +32,7 @@ def test_nothing_waits(project: Path) -> None:
         "effects  0    -       0      0\n"
         "\n"
         "No Redis in the settings: the process that accepts does the work.\n"
+        "Its circuits are known to that process alone; wabot run --metrics tells them.\n"
     )
 
 
@@ -57,7 +58,9 @@ def test_a_database_that_is_behind(project: Path) -> None:
 def test_redis_that_cannot_be_reached(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wabot("db", "upgrade")
     monkeypatch.setenv("WABOT_REDIS", "unix:///nowhere/redis.sock")
-    assert "Redis can't be reached" in wabot("status").out
+    shown = wabot("status").out
+    assert "Redis can't be reached" in shown
+    assert "Which circuits are open can't be seen without it" in shown
     assert wabot("status", "--json").json["redis"] == {"reachable": False}
 
 
@@ -94,6 +97,15 @@ def test_queues_and_workers(project: Path, monkeypatch: pytest.MonkeyPatch, redi
         ("transactional", 0),
         ("bulk", 0),
     ]
+
+
+@pytest.mark.parametrize("command", ["run", "worker", "scheduler"])
+def test_numbers_go_to_an_address(project: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setenv("WABOT_REDIS", "unix:///nowhere/redis.sock")
+    ran = wabot(command, "--metrics", "localhost")
+    assert ran.code == 2
+    assert '"localhost" is no address' in ran.err
+    assert "write it like 127.0.0.1:9400, or 9400" in ran.err
 
 
 @pytest.mark.parametrize("command", ["worker", "scheduler"])

@@ -11,8 +11,8 @@ import pytest
 from wabot.cli import supervisor
 from wabot.cli.supervisor import PARENT, Supervisor
 
-WAITS = "import time; time.sleep(60)"
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+WAITS = "import time; time.sleep(600)"
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(99)"
 
 
 class Children:
@@ -21,7 +21,7 @@ class Children:
         self.started: list[subprocess.Popen[bytes]] = []
         self.said: list[str] = []
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self, place: int) -> subprocess.Popen[bytes]:
         code = self.codes[min(len(self.started), len(self.codes) - 1)]
         self.started.append(subprocess.Popen([sys.executable, "-S", "-c", code], stdout=subprocess.PIPE))
         return self.started[-1]
@@ -77,7 +77,8 @@ def test_one_that_ends_by_itself_is_replaced(monkeypatch: pytest.MonkeyPatch) ->
     assert line.endswith("ended with 3; another one takes its place.")
 
 
-def test_one_that_cannot_start_ends_them_all() -> None:
+def test_one_that_cannot_start_ends_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "STARTING", 180.0)
     children = Children(WAITS, "raise SystemExit(2)")
     assert children.keep(2) == 2
     (line,) = children.said
@@ -100,13 +101,13 @@ def test_a_second_signal_kills() -> None:
         assert stream is not None
         return bool(stream.readline())
 
-    # A pause, since two signals of one kind that wait are one.
-    when(ready, stop, lambda: time.sleep(0.2), stop)
+    # Of two kinds, since two of one kind that wait are one.
+    when(ready, stop, lambda: os.kill(os.getpid(), signal.SIGINT))
     assert children.keep(1) == 0
     assert children.started[0].returncode == -signal.SIGKILL
 
 
 def test_a_child_ends_when_its_parent_is_another() -> None:
-    code = "from wabot.cli.supervisor import follow_parent; import time; follow_parent(); time.sleep(60)"
+    code = "from wabot.cli.supervisor import follow_parent; import time; follow_parent(); time.sleep(600)"
     child = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, PARENT: "1"})
-    assert child.wait(30) == -signal.SIGTERM
+    assert child.wait(180) == -signal.SIGTERM

@@ -358,7 +358,7 @@ def test_a_flow_written_in_an_invoke_is_checked_in_place() -> None:
                   c: {final: true}
             transitions: {event: done.invoke.sub, target: a}
         """)
-    assert [line.split(": ", 1)[0] for line in lines] == ["flow.yaml:9:48", "flow.yaml:10:11"]
+    assert [line.split(": ", 1)[0] for line in lines] == ["flow.yaml:9:48"]
 
 
 def test_a_cancel_of_a_send_whose_id_is_made_at_run_time() -> None:
@@ -547,3 +547,61 @@ def test_a_loops_variables_are_there_after_it() -> None:
               - say: "{{ last }}"
             final: true
         """) == []  # fmt: skip
+
+
+def test_a_mistyped_target_is_one_finding() -> None:
+    """Whatever would have been reached by it might have been reached."""
+    (line,) = found("""\
+        states:
+          a: {transitions: {event: go, target: bb}}
+          b: {transitions: {event: go, target: c}}
+          c: {final: true}
+        """)  # fmt: skip
+    assert line.endswith('did you mean "b"? [unknown-state]')
+
+
+def test_secrets_are_the_projects_to_know() -> None:
+    flow = """\
+        states:
+          a:
+            invoke: {id: x, http: {url: "https://example.com", headers: {A: {secret: token}}}}
+            transitions: {event: done.invoke.x, target: b}
+          b: {final: true}
+        """
+    assert found(flow) == []
+    assert found(flow, secrets=["token"]) == []
+    (line,) = found(flow, secrets=[])
+    assert line.endswith("add [http.secrets.token] to wabot.toml [unknown-secret]")
+
+
+@pytest.mark.parametrize(
+    ("written", "mend"),
+    [
+        (
+            "ask: {text: q, type: integer, max: sixty}",
+            "write a number in digits, or an expression of variables",
+        ),
+        (
+            'ask: {text: q, type: integer, max: "10 kg"}',
+            "write a number in digits, or an expression of variables",
+        ),
+        ('enter: {say: "Hi {{ name }"}', "close what was opened: {{ … }} around a value"),
+        ('enter: {say: "Hi { name }}"}', ""),
+        ('enter: {say: "Hi {{ }}"}', "write a value between the braces: {{ name }}"),
+    ],
+)
+def test_slips_have_a_mend(written: str, mend: str) -> None:
+    lines = found(f"""\
+        datamodel: {{name: {{type: text, default: ""}}}}
+        states:
+          a:
+            {written}
+            transitions:
+              - {{event: answered, target: b}}
+              - {{event: exhausted, target: b}}
+              - {{event: message, target: b}}
+          b: {{final: true}}
+        """)
+    assert (
+        any(mend in line for line in lines) if mend else not any("bad-expression" in line for line in lines)
+    )

@@ -213,7 +213,7 @@ def test_short_forms_mean_the_same_as_long_ones() -> None:
         ),
         (
             "version: two\nstates: {a: }",
-            ['1:10: error: "version" must be a whole number, not the text "two"'],
+            ['1:10: error: "version" must be a whole number, not the text "two" — write digits: version: 3'],
         ),
         ("version: 0\nstates: {a: }", ['1:10: error: "version" must be at least 1']),
         (

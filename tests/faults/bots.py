@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -17,7 +18,7 @@ from pydantic import BaseModel, SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
 from wabot.app import App
-from wabot.bootstrap import build, load_settings
+from wabot.bootstrap import build, import_queue, load_settings
 from wabot.core.faults import CRASH_AT, at_crash_points
 from wabot.core.messages import Inbound, Outbound
 from wabot.core.module import Call, Module, Outside
@@ -118,6 +119,7 @@ class Bot:
 
     Its clock stands `hours` after noon, or with None is the real one. With `lookup` its channel asks the
     provider what it took. It dies at `crash_at`, and is stopped (SIGSTOP) the first time at `stop_at`.
+    With `redis` it is a worker, whose sweeper leaves what is younger than `patience` to RQ.
     """
 
     database: str
@@ -127,13 +129,16 @@ class Bot:
     lookup: bool = True
     crash_at: str = ""
     stop_at: str = ""
+    redis: str = ""
+    patience: timedelta = timedelta(0)
     lease: timedelta = LEASE
     grace: timedelta = GRACE
+    timeout: float = TIMEOUT
     busy: timedelta = timedelta(seconds=15)
 
     def make(self) -> App:
         kind = ProviderLookupChannel if self.lookup else ProviderChannel
-        channel = kind(self.provider, timeout=TIMEOUT)
+        channel = kind(self.provider, timeout=self.timeout)
         parts: dict[str, Any] = {"channel": channel, "clock": self._clock()}
         if self.flow == "shop":
             settings = load_settings(MERCHANT, environment={"DATABASE_URL": self.database})
@@ -141,13 +146,15 @@ class Bot:
         runtime = RuntimeSettings()
         if self.hours is None:
             runtime = RuntimeSettings(lease=self.lease, grace=self.grace, sweep=SWEEP)
-        pool = PoolSettings(busy=self.busy)
-        return App(
-            Settings(database=SecretStr(self.database), runtime=runtime, pool=pool),
-            modules=[make_tally(channel)],
-            sources=[load_flow(FLOWS[self.flow], f"{self.flow}.yaml")],
-            **parts,
+        # One that is stopped in the middle of a turn keeps its conversation for as long as a test needs.
+        pool = PoolSettings(busy=self.busy, idle=timedelta(minutes=10))
+        redis = SecretStr(self.redis) if self.redis else None
+        settings = Settings(
+            database=SecretStr(self.database), redis=redis, modules=[], runtime=runtime, pool=pool
         )
+        parts["modules"] = [make_tally(channel)]
+        parts["sources"] = [load_flow(FLOWS[self.flow], f"{self.flow}.yaml")]
+        return build(settings, **parts) if redis else App(settings, **parts)
 
     def _clock(self) -> Clock:
         if self.hours is None:
@@ -173,16 +180,24 @@ def talk(bot: Bot, texts: tuple[str, ...]) -> None:
 
 
 def serve(bot: Bot, tell: Connection) -> None:
-    """Take messages over HTTP and sweep, until SIGTERM. Tells its port once it is ready."""
+    """Take messages over HTTP and work, until SIGTERM. Tells its port once it is ready."""
     with faults(bot), bot.make().bind() as app:
-        sweeper = app.sweeper()
-        signal.signal(signal.SIGTERM, lambda *_: sweeper.stop())
+        work = work_of(bot, app)
         with ThreadingHTTPServer(("127.0.0.1", 0), webhook(app.accept)) as server:
             thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
             thread.start()
             tell.send(server.server_port)
-            sweeper.run()
+            work()
             server.shutdown()
+
+
+def work_of(bot: Bot, app: App) -> Callable[[], None]:
+    """Sweep; or with Redis, what `wabot worker` does."""
+    if bot.redis:
+        return partial(import_queue().work, bot.redis, app, sweep=SWEEP, patience=bot.patience)
+    sweeper = app.sweeper()
+    signal.signal(signal.SIGTERM, lambda *_: sweeper.stop())
+    return sweeper.run
 
 
 def webhook(accept: Callable[[Inbound], bool]) -> type[BaseHTTPRequestHandler]:

@@ -3,11 +3,15 @@
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 
+from sqlalchemy import select
+
 from tests.faults.bots import written
+from wabot.core.database import Database
+from wabot.core.tables import ContactRow, ConversationRow, InboundRow, InboundStatus, Origin, OutboxRow
 from wabot.testing.provider import FakeProvider
 from wabot.testing.provider_channel import OK, post
 
@@ -17,11 +21,14 @@ Doors = Callable[[], Sequence[int]]
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Replies that should have come and didn't, that came again, and that came before an earlier one."""
+    """What should have come and didn't, what came again, and what came before an earlier one."""
 
     lost: int = 0
     doubled: int = 0
     disordered: int = 0
+
+    def __add__(self, other: "Count") -> "Count":
+        return Count(self.lost + other.lost, self.doubled + other.doubled, self.disordered + other.disordered)
 
     def __str__(self) -> str:
         return f"lost {self.lost}, doubled {self.doubled}, disordered {self.disordered}"
@@ -84,15 +91,36 @@ class Crowd:
         got: dict[str, list[str]] = {phone: [] for phone in self.phones}
         for delivery in provider.deliveries:
             got[delivery.to].append(delivery.message.text)
-        counts = [
-            compare([f"{turn} {line}" for turn, line in enumerate(lines)], got[phone])
-            for phone, lines in self._lines.items()
-        ]
-        return Count(
-            sum(count.lost for count in counts),
-            sum(count.doubled for count in counts),
-            sum(count.disordered for count in counts),
+        return self._compare(lambda _, turn, line: f"{turn} {line}", got)
+
+    def count_on_record(self, record: Database) -> Count:
+        """What the record holds, row by row: of each message one event, which is done, and the one answer
+        that this event gave."""
+        events = (
+            select(ContactRow.phone, InboundRow.event_id)
+            .join(ConversationRow, ConversationRow.contact_id == ContactRow.id)
+            .join(InboundRow, InboundRow.conversation_id == ConversationRow.id)
+            .where(InboundRow.origin == Origin.MESSAGE, InboundRow.status == InboundStatus.DONE)
         )
+        answers = events.add_columns(OutboxRow.message).join(OutboxRow, OutboxRow.inbound_id == InboundRow.id)
+        done: dict[str, list[str]] = {phone: [] for phone in self.phones}
+        said: dict[str, list[str]] = {phone: [] for phone in self.phones}
+        with record.reading() as session:
+            for phone, event_id in session.execute(events.order_by(InboundRow.id)):
+                done[phone].append(event_id)
+            for phone, event_id, message in session.execute(answers.order_by(OutboxRow.position)):
+                said[phone].append(f"{event_id}: {message['text']}")
+        return self._compare(lambda phone, _, line: written(line, phone).event_id, done) + self._compare(
+            lambda phone, turn, line: f"{written(line, phone).event_id}: {turn} {line}", said
+        )
+
+    def _compare(self, expect: Callable[[str, int, str], str], got: Mapping[str, Sequence[str]]) -> Count:
+        """`expect` is told the phone, the turn and what was written."""
+        counts = (
+            compare([expect(phone, turn, line) for turn, line in enumerate(lines)], got[phone])
+            for phone, lines in self._lines.items()
+        )
+        return sum(counts, Count())
 
     def _write(self, phones: Sequence[str]) -> None:
         chance = random.Random(phones[0])

@@ -18,7 +18,7 @@ from wabot.testing import FakeProvider
 # Real processes, forked from one that has imported everything already.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.faults.bots"])
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds after which a process or a wait counts as hanging."""
 
 
@@ -122,9 +122,9 @@ class Bots:
         return self.provider.texts(PHONE)
 
 
-def wait_until(is_so: Any, seconds: float = PATIENCE) -> None:
-    """Fails where it isn't so within these seconds."""
-    end = time.monotonic() + seconds
+def wait_until(is_so: Any) -> None:
+    """Fails where it isn't so for too long."""
+    end = time.monotonic() + PATIENCE
     while not is_so():
         assert time.monotonic() < end, "it never came"
         time.sleep(0.01)

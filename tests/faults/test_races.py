@@ -14,7 +14,7 @@ from sqlalchemy import text
 from tests import servers
 from tests.faults.bots import PHONE, Bot, written
 from tests.faults.crowd import Count, Crowd
-from tests.faults.harness import Bots, Live, wait_until
+from tests.faults.harness import PATIENCE, Bots, Live, wait_until
 from wabot.core.database import Database
 from wabot.core.migrate import upgrade
 from wabot.core.ports import SystemClock
@@ -109,7 +109,7 @@ def test_one_that_is_stopped_before_it_sends_leaves_it_to_others(bots: Bots) -> 
     deliver(stopped, "hi")
     stopped.wait_until_stopped()
     other = bots.start(**SHORT)
-    assert bots.provider.wait_for(1)
+    assert bots.provider.wait_for(1, PATIENCE)
     deliver(other, "a")
     settled(bots)
     stopped.send(signal.SIGCONT)
@@ -135,7 +135,7 @@ def test_a_turn_that_hangs_keeps_its_own_conversation_waiting_and_no_other(
         stopped.wait_until_stopped()
         other = bots.start()
         deliver(other, "hi", OTHER)
-        wait_until(lambda: provider.texts(OTHER) == ["Welcome"], seconds=15)
+        wait_until(lambda: provider.texts(OTHER) == ["Welcome"])
         assert bots.said == []
         stopped.send(signal.SIGCONT)
         wait_until(lambda: bots.said == ["Welcome"])
@@ -190,7 +190,7 @@ def test_a_postgres_that_restarts_under_load_loses_nothing(postgres_url: str, pr
             crowd = Crowd(10, 100, lambda: [live.port for live in bots.live])
             crowd.start()
             for answered in (20, 60):
-                assert provider.wait_for(answered)
+                assert provider.wait_for(answered, PATIENCE)
                 restart()
             wait_until(lambda: not crowd.busy)
             record.engine.dispose()

@@ -17,7 +17,10 @@ from wabot.bootstrap import build, load_settings
 from wabot.core.messages import Inbound
 from wabot.core.tables import InboundRow, OutboxRow
 
-PATIENCE = 150.0
+PATIENCE = 180.0
+"""Seconds after which a wait counts as hanging; on a busy machine a start alone takes ten."""
+QUICK_TO_MEND = {"WABOT_RUNTIME__LEASE": "5s", "WABOT_RUNTIME__GRACE": "1s"}
+"""Where something is killed: what it had claimed is left alone for as long as the two together."""
 
 
 class Deployment:
@@ -28,6 +31,7 @@ class Deployment:
     ) -> None:
         self.folder = shop.make(folder)
         self.environment = {
+            "WABOT_PROJECT": str(self.folder),
             "WABOT_REDIS": redis_url,
             "WABOT_RUNTIME__SWEEP": "0.2s",
             "WABOT_RUNTIME__PATIENCE": "0.3s",
@@ -45,7 +49,7 @@ class Deployment:
 
     def start(self, *arguments: str, wait_for: str = "Ctrl-C", **environment: str) -> "Process":
         """`wabot` with these arguments, once it says that it is up."""
-        command = [sys.executable, "-m", "wabot", *arguments, "--project", str(self.folder)]
+        command = [sys.executable, "-m", "wabot", *arguments]
         process = Process(command, {**os.environ, **self.environment, **environment})
         self.processes.append(process)
         process.until(lambda: wait_for in process.said)

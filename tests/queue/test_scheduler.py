@@ -107,9 +107,16 @@ def test_of_several_schedulers_one_rings(
 
 
 def test_it_outlives_redis_and_the_database(caplog: pytest.LogCaptureFixture, clock: ManualClock) -> None:
-    threading.Timer(0.3, lambda: signal.raise_signal(signal.SIGTERM)).start()
+    def told() -> list[dict[str, object]]:
+        return [json.loads(record.getMessage()) for record in list(caplog.records) if record.name == "wabot"]
+
+    def stop() -> None:
+        until(lambda: bool(told()))
+        signal.raise_signal(signal.SIGTERM)
+
+    threading.Thread(target=stop).start()
     schedule("unix:///nowhere/redis.sock", Foreseen(), clock)
-    lines = [json.loads(record.getMessage()) for record in caplog.records if record.name == "wabot"]
+    lines = told()
     assert (lines[0]["event"], lines[0]["failures"], lines[0]["error"]) == ("scheduler", 1, "ConnectionError")
 
 

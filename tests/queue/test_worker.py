@@ -1,8 +1,12 @@
 """Real processes: one accepts, others work; and any of them, or Redis, may be gone at any moment."""
 
 import os
+import random
+import re
 import signal
-from contextlib import closing
+import socket
+from contextlib import ExitStack, closing, suppress
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -12,7 +16,7 @@ from rq import Queue
 from tests import servers
 from tests.queue import slow
 from tests.queue.conftest import Deploy
-from tests.queue.deployment import redis_in, until
+from tests.queue.deployment import QUICK_TO_MEND, redis_in, until
 from wabot.core.faults import CRASH_AT
 
 pytestmark = pytest.mark.redis
@@ -89,9 +93,12 @@ def test_redis_may_stop_and_come_back(deploy: Deploy) -> None:
     assert "Traceback" not in worker.said, worker.said
 
 
-def test_a_killed_worker_is_made_good_by_another(deploy: Deploy, redis: Redis, redis_url: str) -> None:
-    shop = deploy(redis_url)
-    doomed = shop.start("worker", **{CRASH_AT: "turn.before_commit"})
+@pytest.mark.parametrize("crash_at", ["turn.before_commit", "send.after_claim", "send.before_mark"])
+def test_a_killed_worker_is_made_good_by_another(
+    deploy: Deploy, redis: Redis, redis_url: str, crash_at: str
+) -> None:
+    shop = deploy(redis_url, **QUICK_TO_MEND)
+    doomed = shop.start("worker", **{CRASH_AT: crash_at})
     shop.hear("Hi")
     assert doomed.wait() == -signal.SIGKILL
     shop.start("worker")
@@ -141,7 +148,7 @@ def test_a_second_signal_ends_it_in_the_middle_of_a_turn(
 def test_a_parent_replaces_a_child_that_was_killed_and_ends_them_all(
     deploy: Deploy, redis: Redis, redis_url: str, migrated_postgres: str
 ) -> None:
-    shop = deploy(redis_url, migrated_postgres)
+    shop = deploy(redis_url, migrated_postgres, **QUICK_TO_MEND)
     parent = shop.start("worker", "--processes", "2")
     until(lambda: len(children(parent.pid)) == 2 and parent.said.count("Ctrl-C") == 2)
     first = children(parent.pid)
@@ -158,6 +165,63 @@ def test_a_parent_replaces_a_child_that_was_killed_and_ends_them_all(
     assert parent.stop() == 0
     assert not any(Path(f"/proc/{pid}").exists() for pid in kept)
     assert "Traceback" not in parent.said
+
+
+def test_each_process_tells_its_numbers_at_a_port_of_its_own(
+    deploy: Deploy, redis: Redis, redis_url: str
+) -> None:
+    shop = deploy(redis_url, **QUICK_TO_MEND)
+    first, second, third = free_ports(3)
+    parent = shop.start("worker", "--processes", "2", "--metrics", str(first))
+    until(lambda: parent.said.count("Ctrl-C") == 2)
+    scheduler = shop.start("scheduler", "--metrics", f"localhost:{third}")
+    shop.hear("Hi")
+    until(lambda: shop.settled(1))
+    until(lambda: sum(turns_done(port) for port in (first, second)) == 1)
+    assert 'wabot_backlog{kind="inbound"} 0' in numbers(third)
+    os.kill(children(parent.pid)[0], signal.SIGKILL)
+    until(lambda: parent.said.count("Ctrl-C") == 3)
+    shop.hear("Asha")
+    until(lambda: shop.settled(2))
+    until(lambda: sum(turns_done(port) for port in (first, second)) >= 1)
+    assert (scheduler.stop(), parent.stop()) == (0, 0)
+    assert "Traceback" not in parent.said + scheduler.said
+
+
+def test_a_process_alone_tells_its_numbers_too(deploy: Deploy, redis: Redis, redis_url: str) -> None:
+    shop = deploy(redis_url)
+    (port,) = free_ports(1)
+    process = shop.start("run", "--metrics", str(port))
+    shop.hear("Hi")
+    until(lambda: turns_done(port) == 1)
+    again = shop.start("run", "--metrics", str(port), wait_for="can't listen on")
+    assert again.wait() == 2
+    assert process.stop() == 0
+
+
+def free_ports(number: int) -> list[int]:
+    """Ports in a row that nobody listens at, nor is given by the system for a connection of his own."""
+    while True:
+        first = random.randrange(20_000, 30_000)
+        with suppress(OSError), ExitStack() as stack:
+            ports = list(range(first, first + number))
+            for port in ports:
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            return ports
+
+
+def numbers(port: int) -> str:
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    with closing(connection):
+        connection.request("GET", "/metrics")
+        answer = connection.getresponse()
+        assert answer.status == 200
+        return answer.read().decode()
+
+
+def turns_done(port: int) -> int:
+    found = re.search(r'^wabot_turns_total{outcome="done"} (\d+)$', numbers(port), re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 def children(pid: int) -> list[int]:

@@ -37,7 +37,7 @@ def talk(shared_url: str, server: Server, tmp_path: Path) -> Talk:
             target=errands.talk, args=(shared_url, server.authority, tmp_path, hours, crash_at, texts)
         )
         process.start()
-        process.join(60)
+        process.join(180)
         return process.exitcode
 
     return run
@@ -81,7 +81,7 @@ def test_a_worker_killed_while_the_server_answers(
             assert process.pid
             os.kill(process.pid, signal.SIGKILL)
             # Not join(): the test's own thread does, and only one of two would learn how it ended.
-            assert wait([process.sentinel], 60)
+            assert wait([process.sentinel], 180)
         handler.give_json('{"n": 9}')
 
     assert talk("hi") == 0
@@ -90,7 +90,7 @@ def test_a_worker_killed_while_the_server_answers(
         target=errands.talk, args=(shared_url, server.authority, tmp_path, 0, "", ("get",))
     )
     process.start()
-    process.join(60)
+    process.join(180)
     assert process.exitcode == -signal.SIGKILL
     assert talk(hours=1) == 0
     assert said(tmp_path) == ["Yes?", "Got 9", "Yes?"]

@@ -35,7 +35,7 @@ class Gate:
         turn.work.session.flush()
         if turn.message and "slow" in turn.message.text:
             self.reached.set()
-            assert self.opened.wait(20)
+            assert self.opened.wait(120)
 
 
 @pytest.fixture
@@ -61,11 +61,11 @@ def while_in_hand(runtime: Runtime, gate: Gate, meanwhile: Callable[[], None]) -
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(taken, runtime, Turn(1))
         try:
-            assert gate.reached.wait(20)
+            assert gate.reached.wait(120)
             meanwhile()
         finally:
             gate.opened.set()
-        return slow.result(20)
+        return slow.result(120)
 
 
 @pytest.mark.postgres
@@ -121,7 +121,7 @@ def test_a_worker_that_was_rung_waits_for_the_turn_before(server: Runtime, gate:
 
         waiting: list[Future[Outcome]] = []
         assert while_in_hand(server, gate, meanwhile) is Outcome.DONE
-        assert waiting[0].result(20) is Outcome.DONE
+        assert waiting[0].result(120) is Outcome.DONE
     assert taken(server, Turn(1)) is Outcome.IDLE
 
 

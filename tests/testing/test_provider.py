@@ -82,9 +82,10 @@ def test_it_fails_as_it_is_told(
 
 
 def test_an_answer_that_comes_too_late_is_lost(provider: FakeProvider) -> None:
-    provider.next(Behaviour(delay=0.2))
+    provider.next(Behaviour(delay=60))
     with pytest.raises(SendUnknown, match="lost"):
-        ProviderChannel(provider.url, timeout=0.02).send(THEIRS, OURS, HELLO, "one")
+        ProviderChannel(provider.url, timeout=0.1).send(THEIRS, OURS, HELLO, "one")
+    assert provider.wait_for(1)
     assert provider.counts == {"one": 1}
 
 

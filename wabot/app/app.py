@@ -1,7 +1,8 @@
 """The app: everything put together, bound once, and then at work."""
 
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -121,6 +122,7 @@ class App:
         self._runners: dict[str, Runner] = {}
         self._bound: _Bound | None = None
         self._added: list[Middleware] = []
+        self._closing = ExitStack()
         if channel is not None:
             self.channel(channel)
 
@@ -165,6 +167,10 @@ class App:
         self._still_open("this middleware")
         self._added.append(middleware)
 
+    def on_close(self, closer: Callable[[], object]) -> None:
+        """Let `close` call this too, the last one added first: for what was opened for this app alone."""
+        self._closing.callback(closer)
+
     def bind(self) -> Self:
         """Freeze the app: check its flows, read its modules' settings, open and upgrade its database.
 
@@ -207,9 +213,11 @@ class App:
         return self
 
     def close(self) -> None:
-        """Let go of the database. What was committed stays; what is due is found at the next start."""
-        if self._bound is not None:
-            self._bound.world.database.close()
+        """Let go of the database, and of what `on_close` was told. What was committed stays; what is due is
+        found at the next start."""
+        with self._closing:
+            if self._bound is not None:
+                self._bound.world.database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -430,7 +438,9 @@ class App:
     def _checked_library(self, registry: Registry) -> Library:
         sources = load_flows(self.settings) if self._sources is None else list(self._sources)
         texts = load_texts(self.settings) if self._texts is None else self._texts
-        options = CheckOptions(locales=self.settings.all_locales)
+        # Where nothing is done outside, nobody asks for a secret.
+        secrets = self.settings.http.secrets.keys() if self.outside else None
+        options = CheckOptions(self.settings.all_locales, secrets)
         problems = check(sources, texts, registry.commands, registry.invokes, options=options)
         errors = [problem for problem in problems if problem.severity == "error"]
         if errors:

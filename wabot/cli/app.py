@@ -40,6 +40,15 @@ Host = Annotated[
     str | None, typer.Option(help="The address to listen at; else `[web] host`.", show_default=False)
 ]
 Port = Annotated[int | None, typer.Option(help="The port; else `[web] port`.", show_default=False)]
+MetricsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics",
+        metavar="[HOST:]PORT",
+        help="Serve this process's numbers to Prometheus there; of several, each at the next port.",
+        show_default=False,
+    ),
+]
 
 
 def _version(wanted: bool) -> None:
@@ -262,16 +271,18 @@ def run_(
     ] = None,
     host: Host = None,
     port: Port = None,
+    metrics: MetricsOption = None,
 ) -> None:
     """Run the project in this process until it is stopped: webhooks, turns, timers, effects and sending.
 
     \b
     wabot run
     wabot run --web --port 8080
+    wabot run --metrics 9400
     """
     from wabot.cli.run import run
 
-    run(project, web=web, host=host, port=port)
+    run(project, web=web, host=host, port=port, metrics=metrics)
 
 
 @app.command(rich_help_panel=RUN)
@@ -320,6 +331,7 @@ def worker(
     ] = "inbound,transactional,bulk",
     processes: Annotated[int, typer.Option(min=1, help="How many work side by side.")] = 1,
     burst: Annotated[bool, typer.Option("--burst", help="End when there is nothing left to do.")] = False,
+    metrics: MetricsOption = None,
 ) -> None:
     """Work beside others on one database: turns, timers and sending, as jobs of RQ ask for them.
 
@@ -327,16 +339,16 @@ def worker(
 
     \b
     wabot worker
-    wabot worker --processes 4
+    wabot worker --processes 4 --metrics 9400
     wabot worker --queues transactional,bulk
     """
     from wabot.cli.worker import run
 
-    run(project, queues, processes, burst=burst)
+    run(project, queues, processes, burst=burst, metrics=metrics)
 
 
 @app.command(rich_help_panel=RUN)
-def scheduler(project: ProjectOption = None) -> None:
+def scheduler(project: ProjectOption = None, metrics: MetricsOption = None) -> None:
     """Call a worker when a timer or a delayed message comes due.
 
     Workers find them without it too, only a little later.
@@ -346,7 +358,7 @@ def scheduler(project: ProjectOption = None) -> None:
     """
     from wabot.cli.worker import run_scheduler
 
-    run_scheduler(project)
+    run_scheduler(project, metrics)
 
 
 @app.command(rich_help_panel=RUN)

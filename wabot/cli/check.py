@@ -1,6 +1,6 @@
 """`wabot check`: every finding of flows, texts, tests and settings, with its place and its mend."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -146,7 +146,7 @@ class Report:
             texts,
             known.commands,
             known.invokes,
-            options=CheckOptions(locales=settings.all_locales),
+            options=CheckOptions(settings.all_locales, _secrets(settings)),
         )
         hidden = {source.file for source in others}
         self.problems.update(
@@ -167,6 +167,11 @@ def loose_settings(files: Sequence[Path]) -> Settings:
     folder = files[0].absolute().parent
     beside = [path for file in files for path in with_neighbours(file.absolute())]
     return Settings(directory=folder, flows=beside, texts=text_folders(files[0]))
+
+
+def _secrets(settings: Settings) -> Collection[str] | None:
+    """The names of the project's; None for flows that are in no project."""
+    return settings.http.secrets.keys() if settings.path(Path(FILE)).is_file() else None
 
 
 def _read(files: Iterable[Path]) -> tuple[list[Source], list[Problem]]:

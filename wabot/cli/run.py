@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from wabot.adapters.metrics import metrics_at, read_address
 from wabot.app import App
 from wabot.bootstrap import build, configure_logging, import_web, import_wsgi, load_settings
 from wabot.core.doors import WebSettings
@@ -20,15 +21,17 @@ from wabot.settings import FILE, Settings
 from wabot.testing.places import display, project_of
 
 
-def run(project: Path | None, *, web: bool | None, host: str | None, port: int | None) -> None:
+def run(
+    project: Path | None, *, web: bool | None, host: str | None, port: int | None, metrics: str | None = None
+) -> None:
     """Sweep until SIGTERM or Ctrl-C, and serve HTTP beside it; the piece of work in hand is finished first.
 
     Without a word on `web` there is a server where anybody could use it: a provider or a key is there.
     """
     settings = with_options(settings_here(project), {"host": host, "port": port})
+    address = read_address(metrics) if metrics else None
     configure_logging(settings)
-    app = build(settings)
-    with app.bind():
+    with build(settings).bind() as app, metrics_at(address, app.metrics_text):
         sweeper = app.sweeper()
         served = _server(app) if web or (web is None and _wanted(app)) else None
         with stopped_by_signals(sweeper), served or nullcontext():

@@ -21,6 +21,8 @@ from wabot.settings import Settings
 if TYPE_CHECKING:
     from wabot.adapters.queue import RqStatus
 
+ALONE = "Its circuits are known to that process alone; wabot run --metrics tells them."
+UNSEEN = "Which circuits are open can't be seen without it; while it is away they let everything through."
 TABLES = ("inbound", "outbox", "timers", "effects")
 
 
@@ -36,9 +38,9 @@ def run(project: Path | None, *, as_json: bool) -> None:
         return
     show(*_record_lines(record, now))
     if settings.redis_url is None:
-        show("", "No Redis in the settings: the process that accepts does the work.")
+        show("", "No Redis in the settings: the process that accepts does the work.", ALONE)
     elif queue is None:
-        show("", "Redis can't be reached: each worker finds the work in the database by itself.")
+        show("", "Redis can't be reached: each worker finds the work in the database by itself.", UNSEEN)
     else:
         show("", *_queue_lines(queue, now), *_circuit_lines(circuits))
 
@@ -56,8 +58,9 @@ def _circuits(settings: Settings) -> dict[str, str]:
     """Those that all processes share; without Redis each process knows its own."""
     from wabot.adapters.redis import Link, RedisBreaker
 
-    breaker = RedisBreaker(Link(settings.redis_url or ""), circuits_of(settings))
-    return {name: state.value for name, state in breaker.troubled().items()}
+    with closing(Link(settings.redis_url or "")) as link:
+        breaker = RedisBreaker(link, circuits_of(settings))
+        return {name: state.value for name, state in breaker.troubled().items()}
 
 
 def _circuit_lines(circuits: dict[str, str]) -> Iterator[Any]:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
 
+from wabot.core.flag import Flag
+
 PARENT = "WABOT_PARENT"
 """In a child's environment: the process that keeps it."""
 STARTING = 5.0
@@ -22,6 +24,7 @@ POLL = 0.5
 class _Place:
     """One of the children; `process` is None between its end and the start of the next, at `start_at`."""
 
+    number: int
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     start_at: float = 0.0
@@ -32,24 +35,25 @@ class _Place:
 class Supervisor:
     """Starts `number` children and another for each that dies, later and later for those that die young.
 
+    `start` is told the place of the child, from 0 on; the one that takes its place has the same.
     With `once` a child that ends well is not replaced. `say` tells the operator.
     """
 
     def __init__(
         self,
-        start: Callable[[], subprocess.Popen[bytes]],
+        start: Callable[[int], subprocess.Popen[bytes]],
         number: int,
         *,
         once: bool,
         say: Callable[[str], None],
     ) -> None:
         self._start = start
-        self._places = [_Place() for _ in range(number)]
+        self._places = [_Place(each) for each in range(number)]
         self._once = once
         self._say = say
         self._signals = 0
         self._code = 0
-        self._woken = threading.Event()
+        self._woken = Flag()
 
     def run(self) -> int:
         """Until SIGTERM or SIGINT, and all children have ended; a second signal kills them.
@@ -65,7 +69,7 @@ class Supervisor:
                 for place in self._places:
                     self._look_after(place)
                 if self._signals > told:
-                    self._tell(signal.SIGTERM if told == 0 else signal.SIGKILL)
+                    self._tell(signal.SIGTERM if self._signals == 1 else signal.SIGKILL)
                     told = self._signals
                 if all(place.process is None for place in self._places) and self._nothing_to_start():
                     return self._code
@@ -88,7 +92,7 @@ class Supervisor:
         if place.process is not None and (code := place.process.poll()) is not None:
             self._bury(place, place.process.pid, code, now)
         if place.process is None and not place.done and not self._signals and now >= place.start_at:
-            place.process, place.started = self._start(), now
+            place.process, place.started = self._start(place.number), now
 
     def _bury(self, place: _Place, pid: int, code: int, now: float) -> None:
         lived = now - place.started

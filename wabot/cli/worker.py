@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from wabot.adapters.metrics import Address, metrics_at, read_address
 from wabot.bootstrap import build, configure_logging, import_queue
 from wabot.cli.run import settings_here
 from wabot.cli.supervisor import PARENT, Supervisor, follow_parent
@@ -15,16 +16,19 @@ from wabot.settings import Settings
 from wabot.testing.places import display
 
 
-def run(project: Path | None, queues: str, processes: int, *, burst: bool) -> None:
-    """Work in this process, or keep `processes` children that do."""
+def run(
+    project: Path | None, queues: str, processes: int, *, burst: bool, metrics: str | None = None
+) -> None:
+    """Work in this process, or keep `processes` children that do, each with its numbers at the next port."""
     settings = settings_here(project)
     url = _redis_url(settings, "wabot run needs none, and does all work in one process")
     names = _queues(queues)
+    addresses = [read_address(metrics, place=place) if metrics else None for place in range(processes)]
     if processes > 1:
-        raise SystemExit(_children(settings, names, processes, burst=burst))
+        raise SystemExit(_children(settings, names, addresses, burst=burst))
     follow_parent()
     configure_logging(settings)
-    with build(settings).bind() as app:
+    with build(settings).bind() as app, metrics_at(addresses[0], app.metrics_text):
         say(f"{display(settings.directory)}: a worker for {', '.join(names)}; Ctrl-C stops it.")
         import_queue().work(
             url,
@@ -38,12 +42,13 @@ def run(project: Path | None, queues: str, processes: int, *, burst: bool) -> No
     say("Stopped.")
 
 
-def run_scheduler(project: Path | None) -> None:
+def run_scheduler(project: Path | None, metrics: str | None = None) -> None:
     """Ring in time until SIGTERM or Ctrl-C."""
     settings = settings_here(project)
+    address = read_address(metrics) if metrics else None
     url = _redis_url(settings, "without it wabot run finds what is due by itself")
     configure_logging(settings)
-    with build(settings).bind() as app:
+    with build(settings).bind() as app, metrics_at(address, app.metrics_text):
         say(f"{display(settings.directory)}: the scheduler; Ctrl-C stops it.")
         import_queue().schedule(url, app, app.clock)
     say("Stopped.")
@@ -53,16 +58,21 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _children(settings: Settings, queues: Sequence[str], processes: int, *, burst: bool) -> int:
+def _children(
+    settings: Settings, queues: Sequence[str], addresses: Sequence[Address | None], *, burst: bool
+) -> int:
     command = [sys.executable, "-m", "wabot", "worker", "--queues", ",".join(queues)]
     command += ["--project", str(settings.directory.absolute())]
     if burst:
         command.append("--burst")
 
-    def start() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(command, env={**os.environ, PARENT: str(os.getpid())})  # noqa: S603 - our own
+    def start(place: int) -> subprocess.Popen[bytes]:
+        address = addresses[place]
+        metrics = ["--metrics", "{}:{}".format(*address)] if address else []
+        environment = {**os.environ, PARENT: str(os.getpid())}
+        return subprocess.Popen([*command, *metrics], env=environment)  # noqa: S603 - our own
 
-    return Supervisor(start, processes, once=burst, say=say).run()
+    return Supervisor(start, len(addresses), once=burst, say=say).run()
 
 
 def _redis_url(settings: Settings, instead: str) -> str:

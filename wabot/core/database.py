@@ -8,8 +8,8 @@ A module declares its tables on `Base`. A transaction rolls back unless its bloc
 """
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -39,6 +39,8 @@ from sqlalchemy.pool import StaticPool
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from wabot.core.json import dumps, loads
+from wabot.core.statements import Fetched, Prepared
+from wabot.core.transaction import Transaction, run_alone
 from wabot.errors import RecordError
 
 _WRITES = "wabot_writes"
@@ -173,6 +175,19 @@ class Database:
             yield session
 
     @contextmanager
+    def turn(self) -> Iterator[Transaction]:
+        """As `transaction`, for who asks the database little and often."""
+        with ExitStack() as stack:
+            self._enter(stack)
+            yield stack.enter_context(closing(self._begun()))
+
+    def alone(self, statement: Prepared, values: Mapping[str, Any]) -> Fetched | None:
+        """Run one statement that commits by itself, and give its first row."""
+        with ExitStack() as stack:
+            self._enter(stack)
+            return run_alone(self.engine, statement, values)
+
+    @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that sees one snapshot and keeps nobody waiting."""
         with self._session(self._reader) as session:
@@ -205,6 +220,14 @@ class Database:
         with ExitStack() as stack:
             self._enter(stack)
             yield stack.enter_context(Session(engine, expire_on_commit=False))
+
+    def _begun(self) -> Transaction:
+        try:
+            return Transaction(self.engine)
+        except OperationalError as error:
+            if self.engine.dialect.name == "sqlite":
+                raise _not_now(error) from error
+            raise
 
     def _enter(self, stack: ExitStack) -> None:
         if self._turns is None:
@@ -261,12 +284,17 @@ def _server_engine(url: URL, pool: Pool) -> Engine:
         "max_overflow": pool.overflow,
         "pool_timeout": pool.timeout.total_seconds(),
     }
-    arguments = {}
+    arguments: dict[str, Any] = {}
     if url.get_backend_name() == "postgresql":
         given = url.query.get("options", "")
         waits = {"lock_timeout": pool.lock, "idle_in_transaction_session_timeout": pool.idle}
         ours = [f"-c {name}={round(wait.total_seconds() * 1000)}" for name, wait in waits.items()]
-        arguments["options"] = " ".join([*ours, *([given] if isinstance(given, str) else given)]).strip()
+        # As `core.statements` reads and writes.
+        form = ["-c client_encoding=UTF8", "-c datestyle=ISO"]
+        theirs = [given] if isinstance(given, str) else given
+        arguments["options"] = " ".join([*ours, *theirs, *form]).strip()
+        # Once it has prepared statements of its own, it ends all that are prepared whenever it rolls back.
+        arguments["prepare_threshold"] = None
     try:
         return create_engine(url, connect_args=arguments, **sizes)
     except ModuleNotFoundError as error:
@@ -295,9 +323,15 @@ def _prepare_sqlite(busy: timedelta, connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
+    if connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
+        return  # It began before there was a session.
     # A transaction that read first could not write any more once another one has written.
     writes = connection.get_execution_options().get(_WRITES)
     try:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
     except OperationalError as error:
-        raise RecordError(f"the database can't be used now: {error.orig}") from error
+        raise _not_now(error) from error
+
+
+def _not_now(error: OperationalError) -> RecordError:
+    return RecordError(f"the database can't be used now: {error.orig}")

@@ -18,6 +18,8 @@ from pydantic import BaseModel
 from wabot.core.money import Money
 
 _PLAIN = (str, int, type(None))
+_EXACTLY = frozenset({str, int, bool, type(None)})
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
 
 
@@ -26,17 +28,24 @@ def to_plain(value: Any) -> Any:
 
     Tuples become lists and keys text; numbers must be finite.
     """
+    kind = type(value)
+    if kind in _EXACTLY:
+        return value
+    if kind is dict:
+        plain = {str(key): to_plain(item) for key, item in value.items()}
+        return {"$object": plain} if len(plain) == 1 and next(iter(plain)).startswith("$") else plain
+    if kind is list:
+        return [to_plain(item) for item in value]
+    return _other(value)
+
+
+def _other(value: Any) -> Any:
     if isinstance(value, _PLAIN):
         return value
     if isinstance(value, float | Decimal) and not _is_finite(value):
         raise TypeError(f"{value} can't be kept in a conversation")
     if isinstance(value, float):
         return value
-    if isinstance(value, Mapping):
-        plain = {str(key): to_plain(item) for key, item in value.items()}
-        return {"$object": plain} if len(plain) == 1 and next(iter(plain)).startswith("$") else plain
-    if isinstance(value, list | tuple):
-        return [to_plain(item) for item in value]
     if isinstance(value, Money):
         return {"$money": [str(value.amount), value.currency]}
     if isinstance(value, Decimal):
@@ -45,6 +54,10 @@ def to_plain(value: Any) -> Any:
         return {"$datetime": value.isoformat()}
     if isinstance(value, date):
         return {"$date": value.isoformat()}
+    if isinstance(value, Mapping):
+        return to_plain(dict(value))
+    if isinstance(value, list | tuple):
+        return to_plain(list(value))
     if isinstance(value, BaseModel):
         return to_plain({name: getattr(value, name) for name in type(value).model_fields})
     raise TypeError(f"a {type(value).__name__} can't be kept in a conversation")
@@ -59,6 +72,8 @@ def from_plain(value: Any) -> Any:
 
     Raises ValueError for a typed value that isn't one, such as `{"$date": "soon"}`.
     """
+    if type(value) in _EXACTLY:
+        return value
     if isinstance(value, list):
         return [from_plain(item) for item in value]
     if not isinstance(value, dict):
@@ -103,7 +118,7 @@ def dumps(value: Any) -> str:
 
     Half of a surrogate pair, as a cut-off emoji leaves it, can't be stored: U+FFFD takes its place.
     """
-    text = json.dumps(to_plain(value), ensure_ascii=False, separators=(",", ":"))
+    text = _COMPACT.encode(to_plain(value))
     if text.isascii():
         return text
     return _HALF_CHARACTERS.sub("\ufffd", text)

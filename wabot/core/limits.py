@@ -15,6 +15,9 @@ META_CAPTION = 1_024
 # Twilio API error 63021: a template once its variables are filled in
 TEMPLATE_BODY = 1_024
 
+# Ours, for what comes in: sixteen times what Meta lets a contact write
+INBOUND_TEXT = 65_536
+
 # Twilio Content, quick-reply
 BUTTONS_BODY = 1_024
 BUTTONS = 3

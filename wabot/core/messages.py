@@ -4,7 +4,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from wabot.core.limits import INBOUND_TEXT
 
 
 class Kind(StrEnum):
@@ -54,6 +56,9 @@ class Inbound(_Value):
     contact's address and `recipient` ours, E.164 for WhatsApp (`+919876543210`). `payload` is what a
     tapped button or list row carried, `title` what was written on it. `raw` keeps what a kind of
     its own (contact card, order, unknown) has beyond these fields.
+
+    A `text` of more than `limits.INBOUND_TEXT` characters is cut there, and `raw["text_length"]` says how
+    long it was: to refuse it would lose the message.
     """
 
     channel: str
@@ -69,6 +74,18 @@ class Inbound(_Value):
     name: str = ""
     raw: dict[str, Any] = Field(default_factory=dict)
     sent_at: datetime | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cut(cls, data: Any) -> Any:
+        text = data.get("text") if isinstance(data, dict) else None
+        if not isinstance(text, str) or len(text) <= INBOUND_TEXT:
+            return data
+        return {
+            **data,
+            "text": text[:INBOUND_TEXT],
+            "raw": {**(data.get("raw") or {}), "text_length": len(text)},
+        }
 
 
 class Button(_Value):

@@ -40,7 +40,13 @@ def babel_locale(locale: str) -> Locale:
 
 def money(value: Money, locale: str) -> str:
     """`₹1,00,000.00`: the currency's own digits, grouped as the locale does."""
-    return numbers.format_currency(value.amount, value.currency, locale=_money_locale(locale, value.currency))
+    return _money(str(value.amount), value.currency, locale)
+
+
+@lru_cache(maxsize=4096)
+def _money(amount: str, currency: str, locale: str) -> str:
+    """Kept: a shop says the same prices again and again, and CLDR's rules take long to apply."""
+    return numbers.format_currency(Decimal(amount), currency, locale=_money_locale(locale, currency))
 
 
 @lru_cache(maxsize=256)

@@ -107,11 +107,39 @@ class DocumentOrderEngine(SyncEngine):
         So all that is entered again through it was left before; the original, as SCXML's algorithm,
         may enter a state that stayed active.
         """
+        known = self.sm.plan.domains.get(transition)
+        if known is not None:
+            return known[0]  # type: ignore[no-any-return]
         domain = super().get_transition_domain(transition)
+        if not any(state.is_history for state in transition.targets):
+            self.sm.plan.domains[transition] = (domain,)
+            return domain
         parents = [state.parent for state in transition.targets if state.is_history]
         if domain is not None and any(parent and domain.is_descendant(parent) for parent in parents):
             return self.find_lcca([transition.source, *transition.targets])
         return domain
+
+    def compute_entry_set(
+        self,
+        transitions: list[Transition],
+        states_to_enter: OrderedSet[Any],
+        states_for_default_entry: OrderedSet[Any],
+        default_history_content: dict[str, Any],
+    ) -> None:
+        """The same for the same transitions, unless there is history in it: so worked out once."""
+        key, entries = tuple(transitions), self.sm.plan.entries
+        if key not in entries:
+            found: tuple[OrderedSet[Any], OrderedSet[Any]] = (OrderedSet(), OrderedSet())
+            super().compute_entry_set(transitions, *found, default_history_content)  # type: ignore[no-untyped-call]
+            if default_history_content:
+                states_to_enter.update(found[0])
+                states_for_default_entry.update(found[1])
+                return
+            if len(entries) >= MOST_CANDIDATES:
+                entries.clear()
+            entries[key] = found
+        states_to_enter.update(entries[key][0])
+        states_for_default_entry.update(entries[key][1])
 
     def _prepare_exit_states(
         self, enabled_transitions: list[Transition]
@@ -147,6 +175,8 @@ class Plan:
         self._candidates: dict[tuple[Spot, str], list[tuple[Edge, Transition]]] = {}
         self.eventless = False
         self.initial: list[Transition] = []
+        self.domains: dict[Transition, tuple[PlainState | None]] = {}
+        self.entries: dict[tuple[Transition, ...], tuple[OrderedSet[Any], OrderedSet[Any]]] = {}
         self.table: dict[str, tuple[Hook, ...]] = {}
 
     def fill(self, kind: type[StateChart[Any]]) -> None:

@@ -185,11 +185,15 @@ def _bad_value(detail: ErrorDetails, walk: Walk) -> tuple[str, str]:
     wanted = _wanted(kind, walk)
     if wanted is None:
         return f"{name}: {detail['msg'][0].lower()}{detail['msg'][1:]}", ""
-    quotes = isinstance(value, bool) and wanted == "text"
-    return (
-        f"{name} must be {wanted}, not {described(value)}",
-        f'put it in quotes: "{str(value).lower()}"' if quotes else "",
-    )
+    return f"{name} must be {wanted}, not {described(value)}", _kind_hint(value, wanted, walk)
+
+
+def _kind_hint(value: Any, wanted: str, walk: Walk) -> str:
+    if isinstance(value, bool) and wanted == "text":
+        return f'put it in quotes: "{str(value).lower()}"'
+    if isinstance(value, str) and wanted in ("a number", "a whole number"):
+        return f"write digits: {walk.key}: 3" if walk.key else "write digits"
+    return ""
 
 
 def _wanted(kind: str, walk: Walk) -> str | None:

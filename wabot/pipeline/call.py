@@ -6,7 +6,7 @@ from datetime import date, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 from wabot.core.json import to_plain
 from wabot.core.messages import Outbound
@@ -27,22 +27,34 @@ class OpenCall:
     """A call in a transaction that is open. It is `core.module.Call` and the engine's `Commands`.
 
     With `turn` it belongs to that turn's conversation, and what it sends is put into `said`, for the
-    engine to give it its place; without, nothing can be sent.
+    engine to give it its place; with a `session` alone nothing can be sent.
     """
 
     def __init__(
-        self, world: World, session: Session, *, turn: Turn | None = None, contact: Contact | None = None
+        self,
+        world: World,
+        session: Session | None = None,
+        *,
+        turn: Turn | None = None,
+        contact: Contact | None = None,
     ) -> None:
         self._world = world
         self._session = session
         self._turn = turn
         self._contact = turn.contact if turn else contact
         self._depth = 0
+        self._savepoints: list[SessionTransaction | None] = []
         self.said: list[Outbound] = []
 
     @property
     def session(self) -> Session:
-        return self._session
+        """A flow may go on after a command was refused, and what the command had changed must not stay: so
+        from here on there is a savepoint for each command that is running."""
+        session = self._session or self._of_turn().work.session
+        for depth, savepoint in enumerate(self._savepoints):
+            if savepoint is None:
+                self._savepoints[depth] = session.begin_nested()
+        return session
 
     @property
     def clock(self) -> Clock:
@@ -85,12 +97,25 @@ class OpenCall:
         command = self._world.registry.command(name)
         said = len(self.said)
         try:
-            # A flow may go on after a command was refused: what the command had changed must not stay.
-            with self._deeper(name), self._session.begin_nested():
+            with self._deeper(name), self._undone_if_refused():
                 return command.run(arguments, self)
         except BaseException:
             del self.said[said:]
             raise
+
+    @contextmanager
+    def _undone_if_refused(self) -> "Iterator[None]":
+        self._savepoints.append(None)
+        try:
+            yield
+        except BaseException:
+            savepoint = self._savepoints.pop()
+            if savepoint is not None and savepoint.is_active:
+                savepoint.rollback()
+            raise
+        savepoint = self._savepoints.pop()
+        if savepoint is not None:
+            savepoint.commit()
 
     def emit(self, event: str, payload: Mapping[str, Any]) -> None:
         to_plain(payload)
@@ -99,14 +124,18 @@ class OpenCall:
                 handler(payload, self)
 
     def send(self, message: Outbound) -> None:
-        if self._turn is None:
-            raise TurnError("there is no conversation here to send a message to")
+        self._of_turn()
         self.said.append(message)
 
     def text(self, key: str, values: Mapping[str, Any]) -> str:
         locale = self._locale
         scope = {**self._world.scope(self._contact, locale), **values}
         return self._world.texts.find(key, locale).render(scope)
+
+    def _of_turn(self) -> Turn:
+        if self._turn is None:
+            raise TurnError("there is no conversation here to send a message to")
+        return self._turn
 
     @property
     def _locale(self) -> str:

@@ -1,6 +1,5 @@
 """The middleware that keeps a conversation from its flow while a person has it in hand."""
 
-from wabot.core.tables import InboundRow
 from wabot.pipeline.compose import CallNext, Middleware
 from wabot.pipeline.turn import Turn
 
@@ -13,9 +12,9 @@ def make_handover() -> Middleware:
     timers and effects tell is told when the conversation is handed back (`runtime.operator`)."""
 
     def handover(turn: Turn, call_next: CallNext) -> None:
-        if turn.work.conversation.held_at is None or turn.received is None:
+        if turn.work.taken.held_at is None:
             call_next()
             return
-        turn.work.session.get_one(InboundRow, turn.received.id).error = HELD
+        turn.work.taken.note = HELD
 
     return handover

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from wabot.core.messages import Inbound, Kind, Outbound
-from wabot.core.tables import Category, ContactRow
+from wabot.core.tables import Category
 from wabot.engine.intents import Intents
 from wabot.pipeline.compose import CallNext, Middleware
 from wabot.pipeline.turn import Turn
@@ -63,19 +63,19 @@ def make_opt_out(world: World, words: Words) -> Middleware:
     (`runtime.policy`), and its messages reach no flow, until it writes START."""
 
     def opt_out(turn: Turn, call_next: CallNext) -> None:
-        message, contact = turn.message, turn.contact
-        if message is None or contact is None:
+        message = turn.message
+        if message is None:
             call_next()
             return
-        row = turn.work.session.get_one(ContactRow, contact.id)
-        if row.opted_out_at is None:
+        taken = turn.work.taken
+        if taken.opted_out_at is None:
             if not words.means_stop(message, turn.locale):
                 call_next()
                 return
-            row.opted_out_at = turn.work.now
+            taken.opted_out_at = turn.work.now
             _confirm(world, turn, OPTED_OUT, Category.OPT_OUT)
         elif words.means_start(message, turn.locale):
-            row.opted_out_at = None
+            taken.opted_out_at = None
             _confirm(world, turn, OPTED_IN, Category.TRANSACTIONAL)
 
     return opt_out

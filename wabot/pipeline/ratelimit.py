@@ -6,7 +6,6 @@ from wabot.core.buckets import Buckets, Verdict
 from wabot.core.log import describe, get_logger
 from wabot.core.messages import Inbound, Outbound
 from wabot.core.metrics import RATE_LIMITED
-from wabot.core.tables import InboundRow
 from wabot.errors import TurnError
 from wabot.pipeline.compose import CallNext, Middleware
 from wabot.pipeline.turn import Received, Turn
@@ -41,7 +40,7 @@ def make_rate_limit(
             call_next()
             return
         world.metrics.count(RATE_LIMITED, told="yes" if verdict is Verdict.TELL else "no")
-        turn.work.session.get_one(InboundRow, received.id).error = LIMITED
+        turn.work.taken.note = LIMITED
         if verdict is Verdict.TELL:
             _tell(world, turn, received)
 

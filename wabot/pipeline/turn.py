@@ -9,9 +9,11 @@ from sqlalchemy.orm import Session
 from wabot.core.messages import Inbound, Outbound
 from wabot.core.module import Contact
 from wabot.core.tables import Category, ConversationRow, Origin, OutboxRow
+from wabot.core.transaction import Transaction
 from wabot.engine.state import State
 from wabot.engine.step import Event, Step
 from wabot.errors import ConfigurationError
+from wabot.pipeline.record import INSERT_MESSAGE, Taken, message_row
 
 
 class Outcome(StrEnum):
@@ -46,20 +48,33 @@ class Received:
 
 @dataclass(slots=True)
 class Work:
-    """What a turn has in hand between the begin and the end of its transaction."""
+    """What a turn has in hand between the begin and the end of its transaction.
 
-    session: Session
-    conversation: ConversationRow
+    `taken` is the conversation's row and its contact's: a change there is written at the end.
+    """
+
+    transaction: Transaction
+    conversation_id: int
+    taken: Taken
     state: State | None
     now: datetime
     queued: int = 0
+
+    @property
+    def session(self) -> Session:
+        """The transaction's, for whatever else it is to read or write. What the turn itself changes in the
+        conversation and the contact is not in the database yet."""
+        return self.transaction.session
 
     def enqueue(
         self, message: Outbound, reference: str, inbound_id: int, category: Category = Category.TRANSACTIONAL
     ) -> None:
         """Put a message at the end of the conversation's outbox."""
         self.queued += 1
-        enqueue(self.session, self.conversation, message, reference, self.now, inbound_id, category)
+        self.taken.positions += 1
+        position = self.taken.positions
+        row = message_row(self.conversation_id, position, message, reference, self.now, inbound_id, category)
+        self.transaction.run(INSERT_MESSAGE, row)
 
 
 def enqueue(
@@ -71,19 +86,11 @@ def enqueue(
     inbound_id: int | None,
     category: Category = Category.TRANSACTIONAL,
 ) -> None:
-    """The conversation's row must be locked: it numbers the messages."""
+    """As `Work.enqueue`, outside of a turn. The conversation's row must be locked: it numbers messages."""
     conversation.positions += 1
+    position = conversation.positions
     session.add(
-        OutboxRow(
-            conversation_id=conversation.id,
-            position=conversation.positions,
-            inbound_id=inbound_id,
-            reference=reference,
-            category=category,
-            message=message.model_dump(mode="json", exclude_defaults=True),
-            created_at=now,
-            due_at=now,
-        )
+        OutboxRow(**message_row(conversation.id, position, message, reference, now, inbound_id, category))
     )
 
 

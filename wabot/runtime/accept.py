@@ -1,70 +1,87 @@
 """The door: everything that happens to a conversation is inserted here, once, and waits for its turn."""
 
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import BindParameter, ColumnElement, Executable, Table, bindparam, select
+from sqlalchemy import BindParameter, ClauseElement, ColumnElement, Table, bindparam, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.orm import Session
 
 from wabot.core.database import Base, Database
 from wabot.core.faults import crash_point
 from wabot.core.messages import Inbound
 from wabot.core.ports import Clock, Ids
-from wabot.core.tables import EFFECT_CHANNEL, TIMER_CHANNEL, ContactRow, ConversationRow, InboundRow, Origin
-from wabot.errors import ConfigurationError
+from wabot.core.statements import Prepared
+from wabot.core.tables import (
+    EFFECT_CHANNEL,
+    TIMER_CHANNEL,
+    ContactRow,
+    ConversationRow,
+    InboundRow,
+    InboundStatus,
+    Origin,
+)
+from wabot.errors import ConfigurationError, RecordError
 
 _Text = str | BindParameter[str]
 RESERVED_CHANNELS = frozenset({TIMER_CHANNEL, EFFECT_CHANNEL})
 
 
 def accept(database: Database, clock: Clock, ids: Ids, message: Inbound) -> int | None:
-    """Commit this message and give its conversation's id; None where it was accepted before."""
+    """Commit this message and give its conversation's id; None where it was accepted before.
+
+    Raises RecordError where the database can't take it now.
+    """
     if message.channel in RESERVED_CHANNELS:
         raise ConfigurationError(f'no channel may be called "{message.channel}"')
-    return database.again(lambda: _accept(database, clock.now(), ids.new(), message))
+    crash_point("accept.before_insert")
+    try:
+        conversation_id = database.again(lambda: _accept(database, clock.now(), ids.new(), message))
+    except (InterfaceError, OperationalError, TimeoutError) as error:
+        raise RecordError(f"the database can't be used now: {getattr(error, 'orig', error)}") from error
+    crash_point("accept.after_commit")
+    return conversation_id
 
 
 def _accept(database: Database, now: datetime, correlation: str, message: Inbound) -> int | None:
     payload = message.model_dump(mode="json", exclude_defaults=True)
     row = _row(message.channel, message.event_id, 0, Origin.MESSAGE, payload, correlation, now)
-    crash_point("accept.before_insert")
+    found = database.alone(_INSERT, {**row, "sender": message.recipient, "phone": message.sender})
+    if found is not None:
+        conversation_id: int = found[0]
+        return conversation_id
+    # The contact's first message, or one that was accepted before.
     with database.transaction() as session:
-        conversation_id = _insert_where_open(session, message, row)
-        if conversation_id is None:
-            # The contact's first message, or one that was accepted before.
-            conversation_id = open_conversation(
-                session, message.channel, message.recipient, message.sender, now
-            )
-            if not _insert_once(session, InboundRow, {**row, "conversation_id": conversation_id}):
-                return None
+        conversation_id = open_conversation(session, message.channel, message.recipient, message.sender, now)
+        if not _insert_once(session, InboundRow, {**row, "conversation_id": conversation_id}):
+            return None
         crash_point("accept.before_commit")
         session.commit()
-    crash_point("accept.after_commit")
     return conversation_id
 
 
-def _insert_where_open(session: Session, message: Inbound, row: dict[str, Any]) -> int | None:
-    """Insert into the conversation that is there, by one statement; None where nothing was inserted."""
-    values = {**row, "sender": message.recipient, "phone": message.sender}
-    statement = _insert_between(session.get_bind().dialect.name)
-    return session.connection().execute(statement, values).scalar()
-
-
-@lru_cache
-def _insert_between(dialect: str) -> Executable:
-    """Of an inbound row's values, and the conversation's `sender` and `phone`. Made once: building it costs
-    more than running it."""
+def _insert_where_open(dialect: str) -> ClauseElement:
+    """One statement, of an inbound row's values and the conversation's `sender` and `phone`. It inserts
+    nothing where the conversation isn't there, or the event is."""
     table = cast("Table", InboundRow.__table__)
-    names = [*_row("", "", 0, Origin.MESSAGE, {}, "", datetime.min.replace(tzinfo=UTC))]
-    columns = [
-        ConversationRow.id if name == "conversation_id" else bindparam(name, type_=table.c[name].type)
+    given = [*_row("", "", 0, Origin.MESSAGE, {}, "", datetime.min.replace(tzinfo=UTC))]
+    names = [*given, "status", "attempts", "error"]
+    constants = {"status": InboundStatus.PENDING, "attempts": 0, "error": ""}
+    columns: list[Any] = [
+        ConversationRow.id
+        if name == "conversation_id"
+        else literal(constants[name], table.c[name].type)
+        if name in constants
+        else bindparam(name, type_=table.c[name].type)
         for name in names
     ]
     source = select(*columns).where(*_between(bindparam("channel"), bindparam("sender"), bindparam("phone")))
-    statement = _insert(dialect, table).from_select(names, source)
+    statement = _insert(dialect, table).from_select(names, source, include_defaults=False)
     return statement.on_conflict_do_nothing().returning(table.c.conversation_id)
+
+
+_INSERT = Prepared(_insert_where_open)
 
 
 def _between(channel: _Text, sender: _Text, phone: _Text) -> tuple[ColumnElement[bool], ...]:

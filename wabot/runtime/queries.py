@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, delete, select, update
 from sqlalchemy.orm import Session
 
 from wabot.core.database import Database, Row, lock
+from wabot.core.media import MEDIA
 from wabot.core.module import Contact
 from wabot.core.ports import Clock
 from wabot.core.tables import (
@@ -23,7 +24,6 @@ from wabot.core.tables import (
 )
 from wabot.engine.state import State
 from wabot.errors import NotFound
-from wabot.pipeline.flow import drop_open
 
 RESET = "reset"
 """What `inbound.error` says of an event that a reset dropped."""
@@ -131,8 +131,20 @@ def reset(database: Database, clock: Clock, conversation_id: int) -> None:
         if row is None:
             raise NotFound(f"there is no conversation {conversation_id}")
         row.state, row.version = None, row.version + 1
-        drop_open(session, conversation_id, now)
+        _drop_open(session, conversation_id, now)
         waiting = (InboundRow.conversation_id == conversation_id, InboundRow.due_at.is_not(None))
         dropped = {"status": InboundStatus.DONE, "due_at": None, "done_at": now, "error": RESET}
         session.execute(update(InboundRow).where(*waiting).values(dropped))
         session.commit()
+
+
+def _drop_open(session: Session, conversation_id: int, now: datetime) -> None:
+    """Delete the conversation's timers and cancel its effects, but for the fetching of its files."""
+    session.execute(delete(TimerRow).where(TimerRow.conversation_id == conversation_id))
+    pending = (
+        EffectRow.conversation_id == conversation_id,
+        EffectRow.status == EffectStatus.PENDING,
+        EffectRow.kind != MEDIA,
+    )
+    cancelled = {"status": EffectStatus.CANCELLED, "due_at": None, "done_at": now}
+    session.execute(update(EffectRow).where(*pending).values(cancelled))

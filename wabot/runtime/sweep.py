@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from wabot.core.database import Database
+from wabot.core.flag import Flag
 from wabot.core.log import describe, get_logger
 from wabot.core.tables import EffectRow, InboundRow, OutboxRow, TimerRow
 from wabot.errors import RecordError
@@ -212,9 +213,9 @@ class Sweeper:
     """
 
     def __init__(self, drain: Drains, interval: float = 1.0, beside: Sequence[Drains] = ()) -> None:
-        self._lines = [(each, threading.Event()) for each in (drain, *beside)]
+        self._lines = [(each, Flag()) for each in (drain, *beside)]
         self._interval = interval
-        self._stopped = threading.Event()
+        self._stopped = Flag()
         self._thread: threading.Thread | None = None
 
     def ring(self, conversation_id: int) -> None:
@@ -235,7 +236,7 @@ class Sweeper:
         for thread in threads:
             thread.join()
 
-    def _keep(self, drain: Drains, bell: threading.Event) -> None:
+    def _keep(self, drain: Drains, bell: Flag) -> None:
         failures = 0
         while not self._stopped.is_set():
             bell.clear()
@@ -246,9 +247,10 @@ class Sweeper:
             except Exception as error:  # noqa: BLE001 - the database may come back; the work is still there
                 failures += 1
                 get_logger().error("sweep", failures=failures, **describe(error))
-            bell.wait(min(self._interval * 2**failures, LONGEST_PAUSE) if failures else self._interval)
+            if not self._stopped.is_set():
+                bell.wait(min(self._interval * 2**failures, LONGEST_PAUSE) if failures else self._interval)
 
-    def _ring_all(self, but: threading.Event | None = None) -> None:
+    def _ring_all(self, but: Flag | None = None) -> None:
         for _, bell in self._lines:
             if bell is not but:
                 bell.set()

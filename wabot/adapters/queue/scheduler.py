@@ -6,7 +6,6 @@ the database, when it starts and every few seconds after that; what it never ran
 
 import math
 import signal
-import threading
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -27,6 +26,7 @@ from wabot.adapters.queue.doorbell import (
     TIMERS,
     connect,
 )
+from wabot.core.flag import Flag
 from wabot.core.log import describe, get_logger
 from wabot.core.ports import Clock
 
@@ -57,7 +57,7 @@ class Foresees(Protocol):
 
 def schedule(url: str, app: Foresees, clock: Clock) -> None:
     """Ring in time until SIGTERM or SIGINT, in the main thread. Redis and the database may go and come."""
-    stopping = threading.Event()
+    stopping = Flag()
     before = {
         number: signal.signal(number, lambda *_: stopping.set()) for number in (signal.SIGTERM, signal.SIGINT)
     }

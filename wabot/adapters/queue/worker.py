@@ -9,7 +9,6 @@ gives here: whatever is killed, its work is found again.
 import logging
 import os
 import signal
-import threading
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -26,6 +25,7 @@ from rq.worker import WorkerStatus
 from wabot.adapters.queue.doorbell import QUEUES, RqDoorbell, connect
 from wabot.adapters.queue.jobs import Place, Stop, working_at
 from wabot.adapters.queue.jobs import Works as JobWorks
+from wabot.core.flag import Flag
 from wabot.core.log import describe, get_logger
 from wabot.core.metrics import Metrics
 from wabot.runtime import Drained, Sweeper
@@ -58,7 +58,7 @@ class BellWorker(SimpleWorker):
     max_connection_wait_time = 2.0
     log_result_lifespan = False
 
-    def __init__(self, queues: Sequence[str], connection: Redis, stopping: threading.Event) -> None:
+    def __init__(self, queues: Sequence[str], connection: Redis, stopping: Flag) -> None:
         super().__init__(
             list(queues),
             connection=connection,
@@ -127,7 +127,7 @@ def work(
     does the work alone.
     """
     _hear_rq()
-    stopping = threading.Event()
+    stopping = Flag()
     bell, redis = RqDoorbell(url, works.metrics), connect(url, timeout=None)
     retries = Retries(redis)
 
@@ -183,7 +183,7 @@ def _hear_rq() -> None:
     logger.setLevel(logging.WARNING)
 
 
-def _work(redis: Redis, queues: Sequence[str], stopping: threading.Event, *, burst: bool) -> None:
+def _work(redis: Redis, queues: Sequence[str], stopping: Flag, *, burst: bool) -> None:
     before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     try:
         while not stopping.is_set():

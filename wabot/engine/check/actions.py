@@ -160,8 +160,21 @@ def _invoke(flow: Flow, node: Node, path: Path, invoke: Invoke) -> Iterator[Prob
         yield flow.problem("unsupported", (*path, "content"), message)
     if invoke.http is not None:
         yield from _arguments(flow, HTTP, invoke.http, (*path, "http"))
+        yield from _secrets(flow, invoke.http, (*path, "http"))
     if invoke.call is not None:
         yield from _call(flow, invoke.call, invoke.with_, path)
+
+
+def _secrets(flow: Flow, request: dict[str, Any], path: Path) -> Iterator[Problem]:
+    known, headers = flow.options.secrets, request.get("headers")
+    if known is None or not isinstance(headers, dict):
+        return
+    for header, value in headers.items():
+        name = value.get("secret") if isinstance(value, dict) and len(value) == 1 else None
+        if isinstance(name, str) and name not in known:
+            hint = did_you_mean(name, known) or f"add [http.secrets.{name}] to wabot.toml"
+            message = f'the settings have no secret "{name}"'
+            yield flow.problem("unknown-secret", (*path, "headers", header, "secret"), message, hint)
 
 
 def _call(flow: Flow, name: str, arguments: dict[str, Any], path: Path) -> Iterator[Problem]:

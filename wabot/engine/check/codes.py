@@ -46,6 +46,7 @@ CODES = {
     "unreachable-state": _warning("A state that nothing leads to."),
     "dead-end": _warning("A state that isn't final and that nothing leads out of."),
     "eventless-loop": _error("Transitions without event and guard that go round in a circle."),
+    "timer-loop": _error("Timers of no length that go round in a circle."),
     "shadowed-transition": _warning("A transition that an earlier one always forestalls."),
     # events
     "unknown-event": _error("An event that nothing can raise."),
@@ -63,6 +64,7 @@ CODES = {
     "unknown-argument": _error("An argument that the command doesn't take."),
     "missing-argument": _error("An argument that the command needs."),
     "bad-argument": _error("An argument that the command's model refuses."),
+    "unknown-secret": _error("A secret that the project's settings don't have."),
     "unknown-flow": _error("A flow that the project doesn't have."),
     "bad-invoke": _error("An invoke that doesn't say, or says twice, what is invoked."),
     "duplicate-invoke": _error("Two invokes with one id."),
@@ -81,6 +83,7 @@ CODES = {
     "no-message": _error("The contact's message is used where none came."),
     "no-event": _error("The event is used where none has come."),
     "unknown-option": _error("An answer is compared with an option that isn't offered."),
+    "always-true": _warning("A guard that asks whether there is an answer, where there always is."),
     # what is said
     "missing-text": _error("A text that isn't there, in all locales or in one."),
     "missing-plural": _error("A plural without a form that its language needs."),

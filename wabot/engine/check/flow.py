@@ -1,6 +1,6 @@
 """One flow as the rules see it: its states, transitions and actions, each with its place."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -42,9 +42,13 @@ class CommandInfo(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
-    """`locales` are the project's, for flows that don't name theirs; without any, those with texts."""
+    """`locales` are the project's, for flows that don't name theirs; without any, those with texts.
+
+    `secrets` are the names of those in its settings (`[http.secrets]`); None where there is no project.
+    """
 
     locales: Sequence[str] = ()
+    secrets: Collection[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
+from wabot.core.durations import parse_duration
 from wabot.engine.check.descriptors import covers
 from wabot.engine.check.flow import Edge, Flow
 from wabot.engine.check.structure import targets_of
-from wabot.engine.document import Transition
+from wabot.engine.document import RaiseAction, SendAction, Transition
 from wabot.engine.expressions import Expression
-from wabot.engine.names import Node
+from wabot.engine.names import Node, Unresolved
 from wabot.engine.problems import Problem
 from wabot.errors import ExpressionError
 
@@ -51,19 +52,27 @@ def _regions_above(node: Node, found: set[Node]) -> list[Node]:
     return regions
 
 
-def reachable(flow: Flow) -> set[Node]:
+def reachable(flow: Flow) -> set[Node] | None:
+    """The states that something leads to; None where a target is no state, for it could mean any: one
+    mistyped name is one finding."""
     found: set[Node] = set()
     waiting: list[Node] = [flow.tree.root]
     while waiting:
         for node in entered(flow, waiting.pop()) - found:
             found.add(node)
             for edge in flow.edges_of(node):
-                waiting += [target for target in targets_of(flow, edge) if target not in found]
+                try:
+                    targets = flow.tree.targets(edge.node, edge.model.target or "")
+                except Unresolved:
+                    return None
+                waiting += [target for target in targets if target not in found]
     return found
 
 
 def unreachable_states(flow: Flow) -> Iterator[Problem]:
     found = reachable(flow)
+    if found is None:
+        return
     for node in flow.tree.nodes:
         if node not in found and node.parent in found:
             hint = "lead a transition to it, or take it away"
@@ -146,6 +155,55 @@ def constants(flow: Flow) -> dict[str, bool]:
             except ExpressionError:
                 continue
     return found
+
+
+def timer_loops(flow: Flow) -> Iterator[Problem]:
+    """`after: {0s: …}` that leads back to itself: one turn after the other, for ever."""
+    at_once = {node: edge for node in flow.tree.nodes if (edge := _at_once(flow, node))}
+    seen: set[Node] = set()
+    for start in at_once:
+        way: list[Node] = []
+        node: Node | None = start
+        while node is not None and node not in way and node not in seen:
+            way.append(node)
+            node = _entered_next(flow, at_once, node)
+        if node is not None and node in way:
+            circle = [*way[way.index(node) :], node]
+            names = " → ".join(f'"{each.id}"' for each in circle)
+            hint = "give one of the timers a length or a guard"
+            yield flow.problem(
+                "timer-loop", at_once[node].path, f"{names} goes round for ever", hint, key=True
+            )
+        seen.update(way)
+
+
+def _at_once(flow: Flow, node: Node) -> Edge | None:
+    """The state's timer without length and guard, where nothing leads elsewhere before it fires."""
+    timers = (edge for edge in flow.edges_of(node) if edge.timer and not parse_duration(edge.timer))
+    first = next((edge for edge in timers if not any(guards(flow, edge))), None)
+    if first is None:
+        return None
+    inside = {node, *node.descendants()}
+    if any(edge.eventless for level in (*inside, *node.ancestors()) for edge in flow.edges_of(level)):
+        return None
+    raises = any(placed.node in inside and _raises(placed.action) for placed in flow.actions)
+    return None if raises or any(each.kind == "final" for each in inside) else first
+
+
+def _raises(action: object) -> bool:
+    return isinstance(action, RaiseAction) or (
+        isinstance(action, SendAction) and not (action.send.delay or action.send.delayexpr)
+    )
+
+
+def _entered_next(flow: Flow, at_once: dict[Node, Edge], node: Node) -> Node | None:
+    """The state whose timer without length begins when that of `node` fires."""
+    targets = targets_of(flow, at_once[node])
+    # A state that leads to one inside of it is left and entered anew.
+    begun = set(targets)
+    begun |= {each for target in targets for each in entered(flow, target) if each.within(target)}
+    begun |= {node for target in targets if target.within(node)}
+    return min((each for each in begun if each in at_once), key=lambda each: each.order, default=None)
 
 
 def shadowed_transitions(flow: Flow) -> Iterator[Problem]:

@@ -239,6 +239,21 @@ def options(flow: Flow) -> Iterator[Problem]:
                     yield flow.problem("unknown-option", use.path, f'no option has the id "{word}"', hint)
 
 
+def mere_answers(flow: Flow) -> Iterator[Problem]:
+    """`cond: answer` where the answer is the id of an option, which is never empty or false."""
+    for edge in flow.edges:
+        asks = [ask for node in _asking(flow, edge) if (ask := flow.asks.get(node))]
+        if not asks or any(ask.answer_type not in ("choice", "yesno") for ask in asks):
+            continue
+        one = next(iter(sorted(_offered(asks), reverse=True)), "…")
+        for use in flow.guards_of(edge):
+            if isinstance(use.tree, nodes.Name) and use.tree.name == "answer":
+                comes = "this never passes" if "unless" in use.path else "this always passes"
+                message = f"every answer of a choice counts as true, so {comes}"
+                hint = f"compare it: answer == '{one}'"
+                yield flow.problem("always-true", use.path, message, hint)
+
+
 def _asking(flow: Flow, edge: Edge) -> Iterator[Node]:
     """The states whose answer the transition may be about."""
     for descriptor in edge.descriptors:

@@ -39,7 +39,8 @@ def sources(flow: Flow) -> Iterator[Problem]:
     for use in flow.uses:
         error = use.error or _failure(use)
         if error is not None:
-            yield flow.problem("bad-expression", use.path, error.message, error.hint or "")
+            hint = error.hint or (_DIGITS if use.role == "min" else "")
+            yield flow.problem("bad-expression", use.path, error.message, hint)
 
 
 def _failure(use: Use) -> ExpressionError | None:
@@ -70,7 +71,12 @@ def used_names(flow: Flow, use: Use) -> frozenset[str]:
     return use.compiled.names if use.compiled is not None else frozenset()
 
 
+_DIGITS = "write a number in digits, or an expression of variables"
+
+
 def _quotes(use: Use, name: str) -> str:
+    if use.role == "min":
+        return _DIGITS
     if use.kind == "expression" and use.source.strip() == name:
         return f"a text wants quotes of its own: \"'{name}'\""
     return "declare it under datamodel"

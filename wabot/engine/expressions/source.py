@@ -59,7 +59,8 @@ def parse_template(source: str) -> nodes.Template:
     try:
         return _bounded(Parser(_environment(), source).parse, source)
     except TemplateSyntaxError as error:
-        raise ExpressionError(f'"{short(source)}", line {error.lineno}: {error.message}') from None
+        hint = _template_mend(error.message or "")
+        raise ExpressionError(f'"{short(source)}", line {error.lineno}: {error.message}', hint=hint) from None
 
 
 def is_template(source: str) -> bool:
@@ -93,6 +94,14 @@ def _mend(source: str) -> str | None:
         return "write == to compare"
     if "{{" in bare:
         return "this is an expression already: leave the braces out"
+    return None
+
+
+def _template_mend(message: str) -> str | None:
+    if message.startswith(("unexpected '}'", "unexpected end of template")):
+        return "close what was opened: {{ … }} around a value, {% … %} around if and for"
+    if message.startswith("Expected an expression"):
+        return "write a value between the braces: {{ name }}"
     return None
 
 

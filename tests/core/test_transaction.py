@@ -1,0 +1,143 @@
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import bindparam, insert, select, text, update
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from wabot.core.database import Database
+from wabot.core.migrate import upgrade
+from wabot.core.statements import Prepared
+from wabot.core.tables import ContactRow
+
+NOW = datetime(2026, 1, 2, 12, 30, 15, 123456, tzinfo=UTC)
+NAMES = ("phone", "name", "locale", "created_at", "opted_out_at")
+INSERT = Prepared(
+    lambda _: insert(ContactRow).values({name: bindparam(name) for name in NAMES}).returning(ContactRow.id)
+)
+FIND = Prepared(
+    lambda _: select(ContactRow.id, ContactRow.name, ContactRow.created_at, ContactRow.opted_out_at).where(
+        ContactRow.phone == bindparam("phone")
+    )
+)
+RENAME = Prepared(
+    lambda _: update(ContactRow).where(ContactRow.phone == bindparam("who")).values(name=bindparam("name"))
+)
+ASHA = {"phone": "+919800000001", "name": "Asha", "locale": "", "created_at": NOW, "opted_out_at": None}
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    upgrade(database, [])
+    yield database
+    database.close()
+
+
+def found(database: Database) -> tuple[Any, ...] | None:
+    return database.alone(FIND, ASHA)
+
+
+def test_a_statement_alone_commits_and_gives_its_row_with_the_types_of_its_columns(
+    database: Database,
+) -> None:
+    made = database.alone(INSERT, ASHA)
+    assert made is not None
+    assert found(database) == (made[0], "Asha", NOW, None)
+    assert database.alone(FIND, {"phone": "+91"}) is None
+
+
+@pytest.mark.parametrize("name", ["O'Brien; drop table contact", "अ🙂", "%s $1 :name ?", ""])
+def test_values_are_never_read_as_sql(database: Database, name: str) -> None:
+    database.alone(INSERT, {**ASHA, "name": name})
+    row = found(database)
+    assert row is not None
+    assert row[1] == name
+
+
+@pytest.mark.postgres
+def test_what_a_server_keeps_in_no_text_is_replaced_and_ends_none(postgres_database: str) -> None:
+    database = Database(postgres_database)
+    upgrade(database, [])
+    database.alone(INSERT, {**ASHA, "name": "As\0ha \ud83d!"})
+    row = found(database)
+    database.close()
+    assert row is not None
+    assert row[1] == "As\ufffdha \ufffd!"
+
+
+def test_what_is_not_committed_never_was(database: Database) -> None:
+    with database.turn() as transaction:
+        transaction.run(INSERT, ASHA)
+        assert transaction.one(FIND, ASHA) is not None
+    assert found(database) is None
+
+
+def test_the_session_is_in_the_same_transaction(database: Database) -> None:
+    with database.turn() as transaction:
+        transaction.run(INSERT, ASHA)
+        row = transaction.session.scalars(select(ContactRow)).one()
+        row.name = "Asha Rao"
+        transaction.commit()
+    with database.turn() as transaction:
+        transaction.session.scalars(select(ContactRow)).one().name = "nobody"
+        transaction.session.flush()
+        transaction.run(RENAME, {"who": ASHA["phone"], "name": "no one"})
+    row_found = found(database)
+    assert row_found is not None
+    assert row_found[1] == "Asha Rao"
+
+
+def test_a_session_cannot_commit_a_turn(database: Database) -> None:
+    with database.turn() as transaction:
+        transaction.run(INSERT, ASHA)
+        transaction.session.execute(text("select 1"))
+        transaction.session.commit()
+    assert found(database) is None
+
+
+def test_prepared_statements_outlive_a_savepoint_and_a_rollback(database: Database) -> None:
+    database.alone(INSERT, ASHA)
+    for number in range(8):
+        with database.turn() as transaction:
+            savepoint = transaction.session.begin_nested()
+            transaction.session.execute(text("update contact set locale = 'en'"))
+            savepoint.rollback()
+            transaction.run(RENAME, {"who": ASHA["phone"], "name": str(number)})
+            if number != 6:
+                transaction.commit()
+        with database.transaction() as session:
+            session.execute(select(ContactRow)).all()
+            session.rollback()
+    row = found(database)
+    assert row is not None
+    assert row[1] == "7"
+
+
+def test_errors_are_those_of_sqlalchemy_and_quote_no_values(database: Database) -> None:
+    database.alone(INSERT, ASHA)
+    with pytest.raises(IntegrityError) as caught:
+        database.alone(INSERT, {**ASHA, "name": "Secret"})
+    assert "Secret" not in str(caught.value)
+    with pytest.raises(IntegrityError), database.turn() as transaction:
+        transaction.run(INSERT, ASHA)
+    assert found(database) is not None
+
+
+@pytest.mark.postgres
+def test_a_connection_that_the_server_ends_is_told_and_left(postgres_database: str) -> None:
+    database = Database(postgres_database)
+    upgrade(database, [])
+    database.alone(INSERT, ASHA)
+    with database.turn() as transaction:
+        pid = transaction.session.scalar(text("select pg_backend_pid()"))
+        with database.transaction() as other:
+            other.execute(text("select pg_terminate_backend(:pid)"), {"pid": pid})
+        with pytest.raises(OperationalError) as caught:
+            transaction.run(RENAME, {"who": ASHA["phone"], "name": "gone"})
+    assert caught.value.connection_invalidated
+    row = found(database)
+    database.close()
+    assert row is not None
+    assert row[1] == "Asha"

@@ -1,0 +1,110 @@
+"""A transaction that goes past SQLAlchemy for as long as nobody asks for its session."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Any
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import PoolProxiedConnection
+
+from wabot.core.statements import Fetched, Prepared
+
+_BEGIN = Prepared(lambda dialect: text("BEGIN IMMEDIATE" if dialect == "sqlite" else "BEGIN"))
+_COMMIT = Prepared(lambda _dialect: text("COMMIT"))
+
+
+def run_alone(engine: Engine, statement: Prepared, values: Mapping[str, Any]) -> Fetched | None:
+    """Run one statement that commits by itself, and give its first row."""
+    with closing(_checked_out(engine)) as pooled:
+        return _run(engine, pooled, statement, values, fetch=True)
+
+
+class Transaction:
+    """Begins when it is made. `one` and `run` take prepared statements; `session` is the ORM's in the same
+    transaction, made when it is first asked for. Unless it is committed it is rolled back by `close`."""
+
+    __slots__ = ("_connection", "_engine", "_pooled", "_session")
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+        self._session: Session | None = None
+        self._pooled = _checked_out(engine)
+        try:
+            _run(engine, self._pooled, _BEGIN, {})
+        except BaseException:
+            self._pooled.close()
+            raise
+
+    @property
+    def session(self) -> Session:
+        if self._session is None:
+            self._connection = Connection(self._engine, self._pooled)
+            # What the session joins is ours to commit.
+            self._connection.begin()
+            self._session = Session(
+                self._connection, expire_on_commit=False, join_transaction_mode="rollback_only"
+            )
+        return self._session
+
+    def one(self, statement: Prepared, values: Mapping[str, Any]) -> Fetched | None:
+        """The first row; None where there is none."""
+        return _run(self._engine, self._pooled, statement, values, fetch=True)
+
+    def run(self, statement: Prepared, values: Mapping[str, Any]) -> None:
+        _run(self._engine, self._pooled, statement, values)
+
+    def commit(self) -> None:
+        if self._session is not None:
+            self._session.flush()
+        _run(self._engine, self._pooled, _COMMIT, {})
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.close()
+        if self._connection is not None:
+            self._connection.close()
+        self._pooled.close()
+
+
+def _checked_out(engine: Engine) -> PoolProxiedConnection:
+    try:
+        return engine.raw_connection()
+    except engine.dialect.loaded_dbapi.Error as error:
+        raise _as_ours(engine, error, None, lost=False) from error
+
+
+def _run(
+    engine: Engine,
+    pooled: PoolProxiedConnection,
+    statement: Prepared,
+    values: Mapping[str, Any],
+    *,
+    fetch: bool = False,
+) -> Fetched | None:
+    dialect = engine.dialect
+    ready = statement.on(dialect)
+    try:
+        return ready.run(pooled.driver_connection, pooled.info, values, fetch=fetch)
+    except dialect.loaded_dbapi.Error as error:
+        lost = dialect.is_disconnect(error, pooled, None)
+        if lost:
+            # As SQLAlchemy does: where one connection is gone, those that wait in the pool are too.
+            pooled.invalidate(error)
+            engine.dispose()
+        raise _as_ours(engine, error, ready.sql, lost=lost) from error
+
+
+def _as_ours(engine: Engine, error: Exception, sql: str | None, *, lost: bool) -> Exception:
+    """The driver's error as SQLAlchemy's own, which the rest of the program knows."""
+    return DBAPIError.instance(
+        sql,
+        None,
+        error,
+        engine.dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=lost,
+        dialect=engine.dialect,
+    )
