@@ -1,4 +1,7 @@
 import http.client
+import socket
+import struct
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -92,6 +95,35 @@ def test_a_database_that_is_away_is_said(
         assert get(free, "/metrics")[::2] == (503, "The database can't be read now.\n")
     assert type(error).__name__ in caplog.text
     assert "+9198" not in caplog.text
+
+
+def test_a_mistake_of_ours_is_a_line_of_the_log(
+    free: tuple[str, int], caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> str:
+        raise ZeroDivisionError
+
+    with metrics_at(free, broken), pytest.raises(http.client.RemoteDisconnected):
+        get(free, "/metrics")
+    assert "ZeroDivisionError" in caplog.text
+    assert capsys.readouterr().err == ""
+
+
+def test_one_who_hangs_up_is_no_news(free: tuple[str, int], capsys: pytest.CaptureFixture[str]) -> None:
+    gone = threading.Event()
+
+    def late() -> str:
+        assert gone.wait(60)
+        return "x" * 10_000_000
+
+    with metrics_at(free, late):
+        with socket.create_connection(free, timeout=60) as client:
+            client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            # Closed with a reset, at once.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.set()
+        assert get(free, "/")[0] == 404
+    assert capsys.readouterr().err == ""
 
 
 def test_an_address_that_another_has_is_refused(address: tuple[str, int]) -> None:

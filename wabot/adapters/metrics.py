@@ -1,5 +1,6 @@
 """A process's numbers over HTTP, for Prometheus to fetch."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -77,6 +78,12 @@ class _Server(ThreadingHTTPServer):
         self.address_family = AF_INET6 if ":" in address[0] else AF_INET
         self.text = text
         super().__init__(address, _Handler)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        error = sys.exception()
+        # One who hangs up is no news.
+        if error is not None and not isinstance(error, OSError):
+            get_logger().error("metrics", **describe(error))
 
 
 class _Handler(BaseHTTPRequestHandler):
