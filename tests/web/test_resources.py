@@ -363,9 +363,28 @@ def test_the_flow_gets_what_the_person_found_out(office: Office) -> None:
     assert office.post(f"/conversations/{id}/hand-back", {"data": {"sold": True}}).status_code == 200
     office.app.drain()
     assert office.channel.sent[-1].message.text.startswith("Back again")
-    office.hear("person", RAVI)
     assert office.post("/conversations/99/hand-back", {}).status_code == 404
     assert office.post("/conversations/99/take-over", {}).status_code == 404
+
+
+@pytest.mark.parametrize("data", ["NaN", "Infinity", "1e999"])
+def test_a_result_is_what_a_conversation_can_keep(office: Office, data: str) -> None:
+    id = office.hear("hi")
+    office.hear("person")
+    body = f'{{"data": {{"price": {data}}}}}'
+    answer = office.site.post(
+        f"/whatsapp/conversations/{id}/hand-back", data=body, content_type="application/json"
+    )
+    assert answer.status_code in (400, 422)
+    assert office.read(f"/conversations/{id}")["agent"] is True
+
+
+def test_a_result_is_data_whatever_it_looks_like(office: Office) -> None:
+    id = office.hear("hi")
+    office.hear("person")
+    assert office.post(f"/conversations/{id}/hand-back", {"data": {"$date": "soon"}}).status_code == 200
+    office.app.drain()
+    assert office.channel.sent[-1].message.text.startswith("Back again")
 
 
 def test_a_conversation_is_reset(office: Office) -> None:
