@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from tests.web.offices import MEERA, RAVI, Office
 from tests.web.sites import ASHA, OURS
@@ -144,6 +144,18 @@ def test_every_message_is_on_one_page(office: Office, limit: int) -> None:
         if after is None:
             break
     assert pages == whole
+
+
+def test_a_conversation_is_read_back_without_looking_at_the_others() -> None:
+    office = Office("sqlite://")
+    plan = text(
+        "EXPLAIN QUERY PLAN SELECT id FROM inbound WHERE conversation_id = 1 AND origin = 'message' "
+        "ORDER BY received_at DESC, id DESC LIMIT 51"
+    )
+    with office.app.database.reading() as session:
+        steps = [row[-1] for row in session.execute(plan)]
+    office.close()
+    assert [step for step in steps if "ix_inbound_talk (conversation_id=?)" in step]
 
 
 def test_messages_are_found_by_direction_and_time(office: Office) -> None:
