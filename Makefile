@@ -57,7 +57,7 @@ docs: $(STAMP)
 
 bench: $(STAMP)
 	@for name in $(BENCHMARKS); do \
-		case $$name in durable) quick=--quick ;; *) quick= ;; esac; \
+		case $$name in durable|webhook) quick=--quick ;; *) quick= ;; esac; \
 		$(BIN)/python -m benchmarks.$$name --json $$quick || exit 1; done
 
 format: $(STAMP)

@@ -15,9 +15,8 @@ from tests.adapters.answering import SHOP, Handler, Names, Server, serving
 from wabot.adapters.http.exchange import Exchange
 from wabot.adapters.http.target import parse
 from wabot.adapters.media import FolderStore, MediaFetch, MetaSource, Source, TwilioSource
-from wabot.core.database import Database
+from wabot.core.database import Base, Database
 from wabot.core.messages import Inbound
-from wabot.core.migrate import upgrade
 from wabot.core.module import Outside
 from wabot.core.tables import InboundRow, MediaRow
 from wabot.errors import EffectError, TryAgain
@@ -83,7 +82,7 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     with closing(Database("sqlite://")) as database:
-        upgrade(database)
+        Base.metadata.create_all(database.engine)
         yield Bench(database, tmp_path / "media")
 
 
@@ -336,6 +335,22 @@ def test_only_servers_that_may_have_it_get_the_login() -> None:
             assert source.headers(parse(url)) == {}
             with pytest.raises(EffectError, match="none of the provider's servers"):
                 source.admits(parse(url))
+
+
+def test_twilios_regions_have_an_api_of_their_own() -> None:
+    twilio = TwilioSource(ACCOUNT, TOKEN)
+    for host in ("api.ie1.twilio.com", "api.dublin.ie1.twilio.com"):
+        url = f"https://{host}{PATH}"
+        assert not twilio.admits(parse(url))
+        assert twilio.headers(parse(url)) == {"Authorization": BASIC}
+        assert twilio.seek(url, lambda _: b"").url == url
+        assert TwilioSource(ACCOUNT, TOKEN, api_base="http://127.0.0.1:1").headers(parse(url)) == {}
+    for url in (
+        "http://api.ie1.twilio.com",
+        "https://api.ie1.twilio.com:8443",
+        "https://xapi.ie1.twilio.com",
+    ):
+        assert twilio.headers(parse(url)) == {}
 
 
 def test_a_file_that_says_it_is_too_large_is_not_begun(bench: Bench, server: Server) -> None:

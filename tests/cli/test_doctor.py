@@ -1,4 +1,5 @@
 import shutil
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -188,6 +189,24 @@ def test_templates_that_texts_name_and_flows_lack(examined: Examine, project: Pa
     named, lacking = examined(**PUBLIC, **TWILIO)["templates"]
     assert "still_there" in named["message"]
     assert (lacking["verdict"], lacking["mend"][:11]) == ("warning", "wabot check")
+
+
+def test_no_flow_wants_a_template(examined: Examine, project: Path) -> None:
+    for file in (project / "flows").iterdir():
+        file.unlink()
+    (project / "flows" / "shop.yaml").write_text(SAYS.replace(", template: {name: %s}", ""))
+    found = examined(**PUBLIC, **TWILIO, WABOT_FLOW="late")["templates"]
+    assert [each["message"] for each in found] == ["no flow wants one"]
+
+
+def test_an_extra_that_is_not_installed(examined: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name == "wabot.adapters.channels.twilio"]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("twilio", "gunicorn"):
+        monkeypatch.setitem(sys.modules, name, None)
+    found = examined(**TWILIO, **PUBLIC)
+    assert found["twilio"][0]["mend"] == 'pip install "wabot[twilio]"'
+    assert found["web"][0]["mend"] == 'pip install "wabot[web]"'
 
 
 def test_a_lone_verify_token(examined: Examine) -> None:

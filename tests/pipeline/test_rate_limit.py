@@ -131,7 +131,15 @@ def test_a_text_that_fails_costs_only_the_text(make_desk: MakeDesk, caplog: pyte
 
 
 def test_the_order_shows(desk: Desk) -> None:
-    assert desk.app.pipeline.names == ("logging", "errors", "session", "rate_limit", "opt_out", "flow")
+    assert desk.app.pipeline.names == (
+        "logging",
+        "errors",
+        "session",
+        "rate_limit",
+        "opt_out",
+        "handover",
+        "flow",
+    )
 
 
 @pytest.mark.redis

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from tests.web.offices import MEERA, RAVI, Office
 from tests.web.sites import ASHA, OURS
@@ -144,6 +144,18 @@ def test_every_message_is_on_one_page(office: Office, limit: int) -> None:
         if after is None:
             break
     assert pages == whole
+
+
+def test_a_conversation_is_read_back_without_looking_at_the_others() -> None:
+    office = Office("sqlite://")
+    plan = text(
+        "EXPLAIN QUERY PLAN SELECT id FROM inbound WHERE conversation_id = 1 AND origin = 'message' "
+        "ORDER BY received_at DESC, id DESC LIMIT 51"
+    )
+    with office.app.database.reading() as session:
+        steps = [row[-1] for row in session.execute(plan)]
+    office.close()
+    assert [step for step in steps if "ix_inbound_talk (conversation_id=?)" in step]
 
 
 def test_messages_are_found_by_direction_and_time(office: Office) -> None:
@@ -363,9 +375,28 @@ def test_the_flow_gets_what_the_person_found_out(office: Office) -> None:
     assert office.post(f"/conversations/{id}/hand-back", {"data": {"sold": True}}).status_code == 200
     office.app.drain()
     assert office.channel.sent[-1].message.text.startswith("Back again")
-    office.hear("person", RAVI)
     assert office.post("/conversations/99/hand-back", {}).status_code == 404
     assert office.post("/conversations/99/take-over", {}).status_code == 404
+
+
+@pytest.mark.parametrize("data", ["NaN", "Infinity", "1e999"])
+def test_a_result_is_what_a_conversation_can_keep(office: Office, data: str) -> None:
+    id = office.hear("hi")
+    office.hear("person")
+    body = f'{{"data": {{"price": {data}}}}}'
+    answer = office.site.post(
+        f"/whatsapp/conversations/{id}/hand-back", data=body, content_type="application/json"
+    )
+    assert answer.status_code in (400, 422)
+    assert office.read(f"/conversations/{id}")["agent"] is True
+
+
+def test_a_result_is_data_whatever_it_looks_like(office: Office) -> None:
+    id = office.hear("hi")
+    office.hear("person")
+    assert office.post(f"/conversations/{id}/hand-back", {"data": {"$date": "soon"}}).status_code == 200
+    office.app.drain()
+    assert office.channel.sent[-1].message.text.startswith("Back again")
 
 
 def test_a_conversation_is_reset(office: Office) -> None:

@@ -222,6 +222,16 @@ def test_a_filter_that_does_not_fit_is_told(lobby: Office, query: dict[str, str]
     assert answer.json["errors"]
 
 
+@pytest.mark.parametrize("day", ["1969-12-31", "9999-01-01", "yesterday", "2026-02-30"])
+def test_a_day_is_in_the_calendar(lobby: Office, day: str) -> None:
+    assert lobby.get("/orders", to=day).status_code == 422
+
+
+def test_a_phone_number_is_text(lobby: Office) -> None:
+    answer = lobby.post("/messages", {"to": 919876543210, "message": {"text": "x"}})
+    assert answer.status_code == 422
+
+
 def test_what_is_sent_is_not_repeated_in_a_problem(lobby: Office) -> None:
     secret = "<script>alert('8e1')</script>"
     answer = lobby.get("/messages", status=secret)

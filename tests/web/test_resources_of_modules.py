@@ -197,6 +197,10 @@ class Nothing(BaseModel):
     pass
 
 
+class Paper:
+    """A thing of which pydantic knows nothing."""
+
+
 class Order(BaseModel):
     """Not the orders module's."""
 
@@ -222,6 +226,11 @@ def library() -> Module:
     def build(order: Order, call: Call) -> Order:
         """Of wood."""
         return order
+
+    @module.command("write")
+    def write(nothing: Nothing, call: Call) -> Paper | str:
+        """In words."""
+        return "words"
 
     @module.command("burn")
     def burn(nothing: Nothing, call: Call) -> None:
@@ -249,6 +258,7 @@ def test_a_module_of_ones_own_is_served_too(open_office: MakeOffice) -> None:
     assert office.get("/rooms/12b/shelves/3", key).status_code == 403
     assert office.get("/library/anything", key).json == {"locale": None, "day": "2026-01-02"}
     assert office.post("/commands/library.build", {"wood": "oak"}).json == {"wood": "oak"}
+    assert office.post("/commands/library.write", {}).json == "words"
     assert office.post("/commands/library.burn", {}).status_code == 204
     assert office.post("/commands/library.burn", {}, key).status_code == 403
 

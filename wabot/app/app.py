@@ -467,8 +467,10 @@ class App:
         return pipeline
 
     def _media(self) -> list[Middleware]:
-        """Files are asked for where the runner of `media` effects can fetch them: of its `channels`."""
-        channels: Collection[str] = getattr(self._runners.get(MEDIA), "channels", ())
+        """Files are asked for where the runner of `media` effects can fetch them: of its `channels`. Without
+        `outside` those of all wait for `finish_effect`, as anything else that is asked for does."""
+        nobody: Collection[str] = () if self.outside else self._channels
+        channels: Collection[str] = getattr(self._runners.get(MEDIA), "channels", nobody)
         return [make_media(channels)] if channels else []
 
     @property

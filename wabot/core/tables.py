@@ -122,6 +122,8 @@ class InboundRow(Base):
     __table_args__ = (
         UniqueConstraint("channel", "event_id"),
         Index("ix_inbound_open", "conversation_id", "id", sqlite_where=_OPEN, postgresql_where=_OPEN),
+        # For whoever reads a conversation back, among however many others.
+        Index("ix_inbound_talk", "conversation_id", "received_at"),
         _NEVER_REUSED,
     )
 

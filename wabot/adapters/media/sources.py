@@ -21,6 +21,8 @@ META_API = "https://graph.facebook.com"
 META_HOSTS = ("lookaside.fbsbx.com",)
 _GRAPH = ("https", "graph.facebook.com", 443)
 
+# Twilio, regions: api.<region>.twilio.com, and with an edge before the region
+_TWILIO_REGIONS = re.compile(r"api(\.[a-z0-9-]{1,32}){1,2}\.twilio\.com")
 _TWILIO_PATH = re.compile(r"/2010-04-01/Accounts/AC[0-9a-fA-F]{32}/Messages/[A-Za-z0-9]+/Media/[A-Za-z0-9]+")
 _META_PATH = re.compile(r"/v[0-9]+\.[0-9]+/([0-9]{1,64})")
 _HTTPS = 443
@@ -65,18 +67,28 @@ class Source(Protocol):
 class _Servers:
     """The provider's API, and the hosts beside it that its files come from: those over TLS alone."""
 
-    def __init__(self, api_base: str, usual: str, hosts: Collection[str]) -> None:
+    def __init__(
+        self, api_base: str, usual: str, hosts: Collection[str], regions: re.Pattern[str] | None = None
+    ) -> None:
         self.api = parse(api_base or usual)
         # One of the settings' own choice, as a test's, may be anywhere.
         self._anywhere = bool(api_base)
         self._hosts = frozenset(hosts)
+        self._regions = None if api_base else regions
 
     def admits(self, target: Target) -> bool:
-        if target.origin == self.api.origin:
+        if self.is_api(target):
             return self._anywhere
         if self.among(target):
             return False
         raise EffectError(f"{target.host} is none of the provider's servers", code="not_allowed")
+
+    def is_api(self, target: Target) -> bool:
+        if target.origin == self.api.origin:
+            return True
+        if self._regions is None or (target.scheme, target.port) != ("https", _HTTPS):
+            return False
+        return self._regions.fullmatch(target.host) is not None
 
     def among(self, target: Target) -> bool:
         return target.scheme == "https" and target.port == _HTTPS and target.host in self._hosts
@@ -95,14 +107,14 @@ class TwilioSource:
         hosts: Collection[str] = TWILIO_HOSTS,
     ) -> None:
         self.channel = channel
-        self._servers = _Servers(api_base, TWILIO_API, hosts)
+        self._servers = _Servers(api_base, TWILIO_API, hosts, _TWILIO_REGIONS)
         login = base64.b64encode(f"{account_sid}:{auth_token}".encode()).decode()
         self._login = {"Authorization": f"Basic {login}"}
 
     def seek(self, url: str, ask: Ask) -> Sought:
         """See `Source.seek`."""
         target = parse(url)
-        if target.origin != self._servers.api.origin or not _TWILIO_PATH.fullmatch(target.path):
+        if not self._servers.is_api(target) or not _TWILIO_PATH.fullmatch(target.path):
             raise EffectError("the url is not that of a file at Twilio", code="not_allowed")
         return Sought(url)
 
@@ -112,7 +124,7 @@ class TwilioSource:
 
     def headers(self, target: Target) -> Mapping[str, str]:
         """See `Source.headers`."""
-        return self._login if target.origin == self._servers.api.origin else {}
+        return self._login if self._servers.is_api(target) else {}
 
 
 class MetaSource:
@@ -152,7 +164,7 @@ class MetaSource:
 
     def headers(self, target: Target) -> Mapping[str, str]:
         """See `Source.headers`."""
-        known = target.origin == self._servers.api.origin or self._servers.among(target)
+        known = self._servers.is_api(target) or self._servers.among(target)
         return self._login if known else {}
 
 

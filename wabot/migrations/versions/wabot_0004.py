@@ -17,6 +17,7 @@ def upgrade() -> None:
     op.add_column(
         "conversation", sa.Column("held_by", sa.String(length=255), nullable=False, server_default="")
     )
+    op.create_index("ix_inbound_talk", "inbound", ["conversation_id", "received_at"])
     op.add_column("outbox", sa.Column("as_template", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.create_table(
         "media",

@@ -79,8 +79,6 @@ class Routes:
         for write in self._written:
             write()
         inputs = [(at, mode, adapter) for at, (_, mode, adapter) in enumerate(self._wanted)]
-        if not inputs:
-            return
         named, definitions = TypeAdapter.json_schemas(inputs, ref_template=REFERENCE)
         for at, (put, mode, _) in enumerate(self._wanted):
             put(named[(at, mode)])
