@@ -138,8 +138,9 @@ def test_without_a_limit_redis_is_not_asked_for_one(project: Path) -> None:
 
 def test_redis_needs_its_extra(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = configure(project, more='redis = "redis://localhost"\n')
-    monkeypatch.delitem(sys.modules, "wabot.adapters.redis", raising=False)
-    monkeypatch.setitem(sys.modules, "wabot.adapters.redis", None)
+    for name in [name for name in sys.modules if name.startswith("wabot.adapters.redis")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(ConfigurationError, match="isn't installed"):
         build(settings)
 

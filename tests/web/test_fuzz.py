@@ -80,7 +80,7 @@ def test_the_api_answers_as_it_is_documented(
 
     @QUICK
     @given(case=documented[path][method].as_strategy(generation_mode=mode))
-    def ask(case: Case) -> None:
+    def ask(case: Case[Any]) -> None:
         case.call_and_validate(headers={"Authorization": f"Bearer {office.site.key}"}, checks=CHECKS)
 
     try:
