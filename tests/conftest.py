@@ -20,6 +20,10 @@ settings.register_profile("local", deadline=None)
 IN_CI = os.environ.get("CI") == "true"
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "local"))
 
+# Once and for all: pytest's own tests of plugins forget what was first imported in them, and a table can't
+# be declared again.
+find_modules()
+
 
 def missing(error: servers.ServerMissing) -> None:
     if IN_CI:

@@ -40,7 +40,9 @@ def test_what_waits_and_since_when(project: Path) -> None:
     hear(project, "Hi", "Asha", drained=True)
     hear(project, "yes")
     lines = wabot("status").out.splitlines()
-    assert lines[1].split() == ["inbound", "1", "1:00:01", "ago", "0", "0"]
+    kind, due, since, *rest = lines[1].split()
+    assert (kind, due, rest) == ("inbound", "1", ["ago", "0", "0"])
+    assert since.startswith("1:00:")
     assert lines[3].split()[:2] == ["timers", "1"], "the question's time is up"
     shown = wabot("status", "--json").json
     assert shown["inbound"]["due"] == 1

@@ -116,8 +116,8 @@ def test_time_passes_and_timers_fire_at_their_own_time(asha: Conversation) -> No
     assert texts(asha.wait("59m")) == []
     assert asha.timers == {"asked.1h": timedelta(minutes=1)}
     assert texts(asha.wait(timedelta(minutes=2))) == ["Are you there?"]
-    assert asha.timers == {"forgotten.1d": timedelta(hours=23, minutes=59)}
-    assert texts(asha.wait("1d")) == ["Goodbye"]
+    assert asha.timers == {"forgotten.22h": timedelta(hours=21, minutes=59)}
+    assert texts(asha.wait("22h")) == ["Goodbye"]
 
 
 def test_one_long_wait_fires_one_timer_after_the_other(asha: Conversation) -> None:
