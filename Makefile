@@ -10,11 +10,12 @@ BUILDERS := editables hatchling setuptools wheel
 MINIMUM_COVERAGE ?= 95
 BENCHMARKS = $(sort $(basename $(notdir $(filter-out %/__init__.py $(wildcard benchmarks/_*.py),$(wildcard benchmarks/*.py)))))
 
-.PHONY: help demo test soak check docs bench format upgrade clean
+.PHONY: help demo test coverage soak check docs bench format upgrade clean
 
 help:
 	@echo "make demo     talk to the example shop; without a terminal, watch a scripted conversation"
-	@echo "make test     the whole test suite, with its coverage"
+	@echo "make test     the whole test suite"
+	@echo "make coverage the same, and how much of the code it takes"
 	@echo "make soak     10,000 messages, a process killed every second, and what was lost of them"
 	@echo "make check    format, lint, types and layers"
 	@echo "make docs     the documentation, into site/"
@@ -34,8 +35,11 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	@$(BIN)/wabot demo
 
-# Not pytest-cov: our own pytest plugin is imported before it could begin to measure.
 test: $(STAMP)
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+# Not pytest-cov: our own pytest plugin is imported before it could begin to measure.
+coverage: $(STAMP)
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest --numprocesses auto --dist worksteal
 	@$(BIN)/coverage combine --quiet
