@@ -1,3 +1,4 @@
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import closing
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import settings
 from sqlalchemy import make_url
 
-from tests import servers
+from tests import migrated, servers
 from wabot.bootstrap import find_modules
 from wabot.core.database import Database
 from wabot.core.migrate import upgrade
@@ -23,6 +24,25 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "l
 # Once and for all: pytest's own tests of plugins forget what was first imported in them, and a table can't
 # be declared again.
 find_modules()
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: the collector needn't look through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def remembered_migrations() -> Iterator[None]:
+    """An empty SQLite gets its tables the fast way, but where a test takes `real_migrations`."""
+    with migrated.remembering():
+        yield
+
+
+@pytest.fixture
+def real_migrations() -> Iterator[None]:
+    with migrated.in_earnest():
+        yield
 
 
 def missing(error: servers.ServerMissing) -> None:

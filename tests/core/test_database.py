@@ -244,6 +244,7 @@ def test_postgresql_gets_its_own_types() -> None:
     assert ExactDecimal().process_bind_param(Decimal("1.50"), postgres) == Decimal("1.50")
 
 
+@pytest.mark.usefixtures("real_migrations")
 def test_the_migrations_make_exactly_the_declared_tables(database: Database) -> None:
     assert [change for change in differences(database) if named(change) in OURS] == []
     assert set(inspect(database.engine).get_table_names()) >= OURS
@@ -261,6 +262,7 @@ def named(change: Any) -> str:
     return str(getattr(table, "name", table))
 
 
+@pytest.mark.usefixtures("real_migrations")
 def test_a_forgotten_migration_shows(database: Database) -> None:
     with database.connection() as connection:
         connection.execute(text("drop index ix_inbound_open"))
@@ -297,6 +299,7 @@ def loyalty(tmp_path: Path) -> Module:
     return Module("loyalty", migrations=folder)
 
 
+@pytest.mark.usefixtures("real_migrations")
 def test_a_module_brings_its_tables_and_may_go_again(file: Database, loyalty: Module) -> None:
     assert pending(file) == []
     assert pending(file, [loyalty]) == ["loyalty"]
@@ -307,6 +310,7 @@ def test_a_module_brings_its_tables_and_may_go_again(file: Database, loyalty: Mo
     assert {"loyalty_card", f"{VERSION_TABLE}_loyalty", VERSION_TABLE} <= set(tables)
 
 
+@pytest.mark.usefixtures("real_migrations")
 def test_an_upgrade_that_fails_changes_nothing(open_database: Open, loyalty: Module) -> None:
     assert loyalty.migrations is not None
     script = loyalty.migrations / "loyalty_0001.py"
@@ -317,6 +321,7 @@ def test_an_upgrade_that_fails_changes_nothing(open_database: Open, loyalty: Mod
     assert inspect(database.engine).get_table_names() == []
 
 
+@pytest.mark.usefixtures("real_migrations")
 def test_a_database_from_the_future_is_refused(database: Database) -> None:
     with database.connection() as connection:
         connection.execute(text(f"update {VERSION_TABLE} set version_num = 'wabot_9999'"))
@@ -367,6 +372,7 @@ def test_the_usual_names_of_postgresql_mean_psycopg(open_database: Open, scheme:
     assert not database.in_memory
 
 
+@pytest.mark.usefixtures("real_migrations")
 def test_the_first_version_is_upgraded_with_what_is_in_it(open_database: Open, empty_url: str) -> None:
     """Every row that the first version could hold is there afterwards, and can be read."""
     database = open_database(empty_url)

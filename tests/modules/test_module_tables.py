@@ -19,6 +19,7 @@ from wabot.modules.orders.settings import OrdersSettings
 
 MODULES = [catalog.module, orders.module, invoices.module]
 SHOP = Path(__file__).parents[2] / "examples" / "merchant"
+pytestmark = pytest.mark.usefixtures("real_migrations")
 
 
 @pytest.mark.parametrize("module", MODULES, ids=[module.name for module in MODULES])
