@@ -33,12 +33,12 @@ def workers(database: str, redis: str, provider: FakeProvider, patience: timedel
         yield bots
 
 
-def work(bots: Bots, *faults: Callable[[], object]) -> None:
+def work(bots: Bots, *faults: Callable[[], object], messages: int = MESSAGES) -> None:
     """Let contacts write, and cause each fault while they do; then nothing is lost, doubled or disordered."""
-    crowd = Crowd(10, MESSAGES, lambda: [live.port for live in bots.live])
+    crowd = Crowd(10, messages, lambda: [live.port for live in bots.live])
     crowd.start()
     for number, fault in enumerate(faults, start=1):
-        assert bots.provider.wait_for(number * MESSAGES // (len(faults) + 1), PATIENCE)
+        assert bots.provider.wait_for(number * messages // (len(faults) + 1), PATIENCE)
         fault()
     wait_until(lambda: not crowd.busy)
     with closing(Database(bots.bot.database)) as record:
@@ -65,13 +65,17 @@ def test_redis_is_gone_and_comes_back(shared_url: str, provider: FakeProvider, r
         wait_until(lambda: len(seen(redis.url)) == 2)
 
 
-def test_redis_hangs_and_a_worker_is_killed(shared_url: str, provider: FakeProvider, redis_url: str) -> None:
-    with servers.own_redis() as redis, workers(shared_url, redis.url, provider) as bots:
+@pytest.mark.postgres
+def test_redis_hangs_and_a_worker_is_killed(
+    migrated_postgres: str, provider: FakeProvider, redis_url: str
+) -> None:
+    """On one database, and few messages: each that comes while Redis hangs waits a second for it."""
+    with servers.own_redis() as redis, workers(migrated_postgres, redis.url, provider) as bots:
 
         def replace() -> None:
             bots.replace(bots.live[0])
 
-        work(bots, redis.freeze, replace, redis.thaw, replace)
+        work(bots, redis.freeze, replace, redis.thaw, replace, messages=30)
 
 
 def test_sweepers_race_the_jobs(shared_url: str, provider: FakeProvider, redis_url: str) -> None:
