@@ -10,6 +10,7 @@ from wabot.core.database import Database
 from wabot.core.migrate import upgrade
 from wabot.core.statements import Prepared
 from wabot.core.tables import ContactRow
+from wabot.errors import RecordError
 
 NOW = datetime(2026, 1, 2, 12, 30, 15, 123456, tzinfo=UTC)
 NAMES = ("phone", "name", "locale", "created_at", "opted_out_at")
@@ -95,6 +96,37 @@ def test_a_session_cannot_commit_a_turn(database: Database) -> None:
         transaction.session.execute(text("select 1"))
         transaction.session.commit()
     assert found(database) is None
+
+
+def test_nothing_runs_on_alone_once_the_session_was_rolled_back(database: Database) -> None:
+    with database.turn() as transaction:
+        transaction.session.execute(text("select 1"))
+        transaction.session.rollback()
+        with pytest.raises(RecordError, match="was rolled back"):
+            transaction.run(INSERT, ASHA)
+        with pytest.raises(RecordError, match="was rolled back"):
+            transaction.one(FIND, ASHA)
+    assert found(database) is None
+
+
+def test_a_flush_that_failed_unnoticed_ends_the_turn(database: Database) -> None:
+    with database.turn() as transaction:
+        transaction.run(INSERT, ASHA)
+        transaction.session.add(ContactRow(phone=ASHA["phone"], created_at=NOW))
+        with pytest.raises(IntegrityError):
+            transaction.session.flush()
+        with pytest.raises(RecordError, match="was rolled back"):
+            transaction.run(INSERT, {**ASHA, "phone": "+919800000002"})
+    assert database.alone(FIND, {"phone": "+919800000002"}) is None
+
+
+def test_a_turn_that_was_rolled_back_cannot_be_committed(database: Database) -> None:
+    with database.turn() as transaction:
+        transaction.run(INSERT, ASHA)
+        transaction.session.execute(text("select 1"))
+        transaction.session.rollback()
+        with pytest.raises(RecordError, match="was rolled back"):
+            transaction.commit()
 
 
 def test_prepared_statements_outlive_a_savepoint_and_a_rollback(database: Database) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import PoolProxiedConnection
 
 from wabot.core.statements import Fetched, Prepared
+from wabot.errors import RecordError
 
 _BEGIN = Prepared(lambda dialect: text("BEGIN IMMEDIATE" if dialect == "sqlite" else "BEGIN"))
 _COMMIT = Prepared(lambda _dialect: text("COMMIT"))
@@ -23,7 +24,9 @@ def run_alone(engine: Engine, statement: Prepared, values: Mapping[str, Any]) ->
 
 class Transaction:
     """Begins when it is made. `one` and `run` take prepared statements; `session` is the ORM's in the same
-    transaction, made when it is first asked for. Unless it is committed it is rolled back by `close`."""
+    transaction, made when it is first asked for. Unless it is committed it is rolled back by `close`.
+
+    Once its session was rolled back, outside of a savepoint, it raises RecordError."""
 
     __slots__ = ("_connection", "_engine", "_pooled", "_session")
 
@@ -51,14 +54,17 @@ class Transaction:
 
     def one(self, statement: Prepared, values: Mapping[str, Any]) -> Fetched | None:
         """The first row; None where there is none."""
+        self._is_open()
         return _run(self._engine, self._pooled, statement, values, fetch=True)
 
     def run(self, statement: Prepared, values: Mapping[str, Any]) -> None:
+        self._is_open()
         _run(self._engine, self._pooled, statement, values)
 
     def commit(self) -> None:
         if self._session is not None:
             self._session.flush()
+        self._is_open()
         _run(self._engine, self._pooled, _COMMIT, {})
 
     def close(self) -> None:
@@ -67,6 +73,14 @@ class Transaction:
         if self._connection is not None:
             self._connection.close()
         self._pooled.close()
+
+    def _is_open(self) -> None:
+        """What ran on after the session's rollback would be committed by itself, statement by statement."""
+        if self._connection is not None and not self._connection.in_transaction():
+            raise RecordError(
+                "the session was rolled back, and with it all that its transaction had done",
+                hint="let the error through, or stand in a savepoint: session.begin_nested()",
+            )
 
 
 def _checked_out(engine: Engine) -> PoolProxiedConnection:
