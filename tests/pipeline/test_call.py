@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import BaseModel
+from sqlalchemy.exc import IntegrityError
 
 from tests.runtime.worlds import Runtime, make_runtime
 from wabot.core.messages import Outbound
@@ -174,7 +175,10 @@ states:
       - shop.place: {}
       - say: "After."
     transitions:
+      - {event: message.text, cond: "message.text == 'twice'", on: [{shop.twice: {}}]}
+      - {event: message.text, cond: "message.text == 'rename'", on: [{shop.rename: {}}]}
       - {event: message.text, on: [{shop.spoil: {}}]}
+      - {event: error.command.shop.twice, on: [{shop.rename: {}}, {say: "Taken."}]}
       - {event: error.command.shop.spoil, on: [{say: "refused, {{ event.data.code }}"}]}
 """
 
@@ -187,6 +191,24 @@ def spoil(lines: Lines, call: Call) -> None:
     call.session.flush()
     call.send(Outbound(text="spoilt"))
     raise Rejected("no", code="spoilt")
+
+
+@shop.command("twice")
+def twice(lines: Lines, call: Call) -> None:
+    """Finds by the database that it is there already."""
+    phone = call.session.get_one(ContactRow, 1).phone
+    call.session.add(ContactRow(phone=phone, created_at=call.clock.now()))
+    try:
+        call.session.flush()
+    except IntegrityError:
+        raise Rejected("no", code="twice") from None
+
+
+@shop.command("rename")
+def rename(lines: Lines, call: Call) -> None:
+    contact = call.session.get_one(ContactRow, 1)
+    seen.append(contact.name)
+    contact.name = "Asha"
 
 
 @pytest.fixture
@@ -214,3 +236,23 @@ def test_a_refused_command_leaves_nothing_where_the_flow_goes_on(desk: Runtime, 
     assert "spoilt" not in [delivery.message.text for delivery in channel.sent]
     (conversation,) = queries.conversations(desk.world.database)
     assert conversation.contact.name == "Ravi"
+
+
+def test_after_a_command_that_the_database_refused_others_use_the_session(
+    desk: Runtime, channel: FakeChannel
+) -> None:
+    desk.hear("hi", name="Ravi")
+    desk.hear("twice")
+    assert desk.sweep().drain().turns == 2
+    assert channel.sent[-1].message.text == "Taken."
+    (conversation,) = queries.conversations(desk.world.database)
+    assert conversation.contact.name == "Asha"
+
+
+def test_a_command_reads_and_changes_the_name_that_its_message_brought(desk: Runtime) -> None:
+    desk.hear("hi")
+    desk.hear("rename", name="Ravi")
+    assert desk.sweep().drain().turns == 2
+    assert seen[-1] == "Ravi"
+    (conversation,) = queries.conversations(desk.world.database)
+    assert conversation.contact.name == "Asha"

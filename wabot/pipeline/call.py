@@ -110,7 +110,7 @@ class OpenCall:
             yield
         except BaseException:
             savepoint = self._savepoints.pop()
-            if savepoint is not None and savepoint.is_active:
+            if savepoint is not None and _is_open(savepoint):
                 savepoint.rollback()
             raise
         savepoint = self._savepoints.pop()
@@ -153,3 +153,10 @@ class OpenCall:
             yield
         finally:
             self._depth -= 1
+
+
+def _is_open(savepoint: SessionTransaction) -> bool:
+    """After a flush that failed it isn't active any more, and yet to be rolled back before its session can
+    be used again."""
+    session: Session | None = savepoint.session
+    return session is not None and (savepoint.is_active or session.get_nested_transaction() is savepoint)

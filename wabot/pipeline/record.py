@@ -140,21 +140,29 @@ _NOTE = _update(InboundRow, "error")
 
 
 @lru_cache
-def _save_contact(names: tuple[str, ...]) -> Prepared:
+def _contact(names: tuple[str, ...]) -> Prepared:
     return _update(ContactRow, *names)
+
+
+def save_contact(transaction: Transaction, taken: Taken) -> None:
+    """Write what the turn changed in the contact since it was taken, or written last."""
+    values = tuple(getattr(taken, name) for name in _CONTACT)
+    if values == taken.known:
+        return
+    changed = {
+        name: value
+        for name, value, known in zip(_CONTACT, values, taken.known, strict=True)
+        if value != known
+    }
+    transaction.run(_contact(tuple(changed)), {"key": taken.contact_id, **changed})
+    taken.known = values
 
 
 def save(transaction: Transaction, conversation_id: int, taken: Taken, now: datetime) -> None:
     """Write what the turn changed, and that its event is done."""
     values = {name: getattr(taken, name) for name in _CONVERSATION}
     transaction.run(_SAVE, {"key": conversation_id, **values})
-    changed = {
-        name: getattr(taken, name)
-        for name, known in zip(_CONTACT, taken.known, strict=True)
-        if getattr(taken, name) != known
-    }
-    if changed:
-        transaction.run(_save_contact(tuple(changed)), {"key": taken.contact_id, **changed})
+    save_contact(transaction, taken)
     if taken.note:
         transaction.run(_NOTE, {"key": taken.inbound_id, "error": taken.note})
     done = {"status": InboundStatus.DONE, "due_at": None, "done_at": now}

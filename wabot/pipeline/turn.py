@@ -13,7 +13,7 @@ from wabot.core.transaction import Transaction
 from wabot.engine.state import State
 from wabot.engine.step import Event, Step
 from wabot.errors import ConfigurationError
-from wabot.pipeline.record import INSERT_MESSAGE, Taken, message_row
+from wabot.pipeline.record import INSERT_MESSAGE, Taken, message_row, save_contact
 
 
 class Outcome(StrEnum):
@@ -62,8 +62,10 @@ class Work:
 
     @property
     def session(self) -> Session:
-        """The transaction's, for whatever else it is to read or write. What the turn itself changes in the
-        conversation and the contact is not in the database yet."""
+        """The transaction's, for whatever else it is to read or write. What the turn has changed in the
+        contact is there to read, and what is changed there now stays; what it changes in the conversation is
+        written at its end."""
+        save_contact(self.transaction, self.taken)
         return self.transaction.session
 
     def enqueue(
