@@ -61,6 +61,6 @@ def test_it_runs_until_it_is_told_to_stop(project: Path, number: signal.Signals)
         process.send_signal(number)
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 0
-    assert errors.startswith(". runs; Ctrl-C stops it.\n")
+    assert errors.startswith(". runs; Ctrl-C stops it.\nNo provider in the settings: ")
     assert errors.endswith("Stopped.\n")
     assert "Traceback" not in errors

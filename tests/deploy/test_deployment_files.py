@@ -71,6 +71,7 @@ def test_what_the_environment_may_set_is_a_setting(tmp_path: Path) -> None:
         "WHATSAPP_ACCESS_TOKEN": "t",
         "WHATSAPP_APP_SECRET": "t",
         "WHATSAPP_VERIFY_TOKEN": "t",
+        "WABOT_WEB__PUBLIC_URL": "https://bot.example.com",
         "WABOT_META__PHONE_NUMBERS": '{"+919876543210": "106540352242922"}',
     }
     assert filled.keys() <= ENVIRONMENT.keys()

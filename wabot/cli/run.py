@@ -19,6 +19,8 @@ from wabot.runtime.keys import any_key
 from wabot.settings import FILE, Settings
 from wabot.testing.places import display, project_of
 
+CONSOLE = "No provider in the settings: what the bot says is shown here. wabot chat talks to it."
+
 
 def run(project: Path | None, *, web: bool | None, host: str | None, port: int | None) -> None:
     """Sweep until SIGTERM or Ctrl-C, and serve HTTP beside it; the piece of work in hand is finished first.
@@ -34,6 +36,8 @@ def run(project: Path | None, *, web: bool | None, host: str | None, port: int |
         with stopped_by_signals(sweeper), served or nullcontext():
             told = f", the web server at {served.url}" if served else ""
             print(f"{display(settings.directory)} runs{told}; Ctrl-C stops it.", file=sys.stderr, flush=True)
+            if not app.webhooks:
+                print(CONSOLE, file=sys.stderr, flush=True)
             sweeper.run()
     print("Stopped.", file=sys.stderr)
 
