@@ -83,14 +83,18 @@ def problem_lines(problem: "Problem") -> list["RenderableType"]:
 
 
 def source_line(file: str, line: int) -> str:
-    lines = _lines(file)
+    path = Path(file)
+    try:
+        lines = _lines(path.resolve(), path.stat().st_mtime_ns)
+    except OSError:
+        return ""
     return lines[line - 1] if 0 < line <= len(lines) else ""
 
 
 @lru_cache(maxsize=64)
-def _lines(file: str) -> tuple[str, ...]:
+def _lines(path: Path, _changed_at: int) -> tuple[str, ...]:
     try:
-        return tuple(Path(file).read_text(encoding="utf-8").splitlines())
+        return tuple(path.read_text(encoding="utf-8").splitlines())
     except (OSError, UnicodeDecodeError):
         return ()
 
