@@ -58,7 +58,7 @@ states:
     transitions: [{event: done.invoke.inner, target: welcome}]
   forgotten:
     enter: {say: Are you there?}
-    after: {1d: end}
+    after: {20h: end}
     transitions: [{event: message.text, target: welcome}]
   end:
     enter: {say: bye}

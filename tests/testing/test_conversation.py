@@ -116,7 +116,7 @@ def test_time_passes_and_timers_fire_at_their_own_time(asha: Conversation) -> No
     assert texts(asha.wait("59m")) == []
     assert asha.timers == {"asked.1h": timedelta(minutes=1)}
     assert texts(asha.wait(timedelta(minutes=2))) == ["Are you there?"]
-    assert asha.timers == {"forgotten.1d": timedelta(hours=23, minutes=59)}
+    assert asha.timers == {"forgotten.20h": timedelta(hours=19, minutes=59)}
     assert texts(asha.wait("1d")) == ["Goodbye"]
 
 
