@@ -23,13 +23,13 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from babel import Locale, UnknownLocaleError
 from babel.numbers import list_currencies
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariable
 
@@ -86,6 +86,10 @@ def _timezone(value: str) -> str:
 
 
 LocaleName = Annotated[str, AfterValidator(_locale)]
+LogLevel = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+    BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value),
+]
 
 
 class BusinessSettings(BaseModel):
@@ -201,7 +205,7 @@ class Settings(BaseSettings):
     texts: list[Path] = Field(default_factory=lambda: [Path("texts")])
     modules: list[str] | None = None
     middleware: list[str] = Field(default_factory=list)
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"
     log_key: SecretStr | None = None
     business: BusinessSettings = Field(default_factory=BusinessSettings)
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
