@@ -278,9 +278,11 @@ class Effects:
 
 
 _ANY_DUE = Prepared(
-    lambda _dialect: select(EffectRow.id)
-    .where(EffectRow.due_at <= bindparam("now", type_=UtcDateTime))
-    .limit(literal_column("1"))
+    lambda _dialect: (
+        select(EffectRow.id)
+        .where(EffectRow.due_at <= bindparam("now", type_=UtcDateTime))
+        .limit(literal_column("1"))
+    )
 )
 
 
