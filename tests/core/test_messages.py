@@ -22,3 +22,11 @@ def test_a_text_without_end_is_cut_and_says_so(raw: dict[str, str] | None) -> No
     assert message.text == "ä" * INBOUND_TEXT
     assert message.raw == {**(raw or {}), "text_length": INBOUND_TEXT + 1}
     assert Inbound.model_validate(message.model_dump(mode="json", exclude_defaults=True)) == message
+
+
+def test_what_no_database_keeps_is_replaced_where_a_column_is_to_keep_it() -> None:
+    message = Inbound(
+        channel="x", event_id="a\ud83d", sender="+91\x001", recipient="\ud83d", name="A\0sha 🙂"
+    )
+    told = (message.event_id, message.sender, message.recipient, message.name)
+    assert told == ("a\ufffd", "+91\ufffd1", "\ufffd", "A\ufffdsha 🙂")

@@ -173,3 +173,23 @@ def test_a_connection_that_the_server_ends_is_told_and_left(postgres_database: s
     database.close()
     assert row is not None
     assert row[1] == "Asha"
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "overtaken",
+    ["alter table contact alter column name type text", "deallocate all"],
+    ids=["migrated", "gone"],
+)
+def test_statements_that_are_outdated_are_prepared_anew(postgres_database: str, overtaken: str) -> None:
+    database = Database(postgres_database)
+    upgrade(database, [])
+    database.alone(INSERT, ASHA)
+    assert found(database) is not None
+    with database.transaction() as session:
+        session.execute(text(overtaken))
+        session.commit()
+    row = database.again(lambda: found(database))
+    database.close()
+    assert row is not None
+    assert row[1] == "Asha"

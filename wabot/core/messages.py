@@ -1,10 +1,11 @@
 """What comes in from a contact and what goes out to one, whatever the channel."""
 
+import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from wabot.core.limits import INBOUND_TEXT
 
@@ -49,6 +50,16 @@ class Media(_Value):
     filename: str = ""
 
 
+def _kept(value: str) -> str:
+    return _KEPT_NOWHERE.sub("\ufffd", value)
+
+
+_KEPT_NOWHERE = re.compile("[\0\ud800-\udfff]")
+
+Kept = Annotated[str, AfterValidator(_kept)]
+"""Text for a column of its own: NUL and half a surrogate pair, which no database keeps, become U+FFFD."""
+
+
 class Inbound(_Value):
     """One message of a contact, as the channel's adapter normalised it.
 
@@ -62,16 +73,16 @@ class Inbound(_Value):
     """
 
     channel: str
-    event_id: str
-    sender: str
-    recipient: str
+    event_id: Kept
+    sender: Kept
+    recipient: Kept
     kind: Kind = Kind.TEXT
     text: str = ""
     payload: str = ""
     title: str = ""
     media: Media | None = None
     location: Location | None = None
-    name: str = ""
+    name: Kept = ""
     raw: dict[str, Any] = Field(default_factory=dict)
     sent_at: datetime | None = None
 

@@ -16,6 +16,11 @@ _BEGIN = Prepared(lambda dialect: text("BEGIN IMMEDIATE" if dialect == "sqlite" 
 _COMMIT = Prepared(lambda _dialect: text("COMMIT"))
 
 
+_OUTDATED = frozenset({"0A000", "26000"})
+"""PostgreSQL's codes for a prepared statement that a migration has overtaken, or that is gone: a new
+connection prepares it anew."""
+
+
 def run_alone(engine: Engine, statement: Prepared, values: Mapping[str, Any]) -> Fetched | None:
     """Run one statement that commits by itself, and give its first row."""
     with closing(_checked_out(engine)) as pooled:
@@ -103,7 +108,7 @@ def _run(
     try:
         return ready.run(pooled.driver_connection, pooled.info, values, fetch=fetch)
     except dialect.loaded_dbapi.Error as error:
-        lost = dialect.is_disconnect(error, pooled, None)
+        lost = dialect.is_disconnect(error, pooled, None) or getattr(error, "sqlstate", None) in _OUTDATED
         if lost:
             # As SQLAlchemy does: where one connection is gone, those that wait in the pool are too.
             pooled.invalidate(error)
