@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from wabot.core.doors import WebSettings
 from wabot.errors import SettingsError
-from wabot.settings import Settings, load_settings
+from wabot.settings import FILE, Settings, load_settings
 
 TOML = """
 flow = "order"
@@ -316,3 +316,21 @@ def test_a_file_beside_it_stands_in_for_the_environment(
     (tmp_path / ".env").write_bytes(b"X=\xff")
     with pytest.raises(SettingsError, match=r"\.env: the file isn't UTF-8"):
         load_settings(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("variable", "hint"),
+    [("WABOT_DATABSE", "database"), ("WABOT_TIMEZON", "timezone"), ("WABOT_FLO", "flow")],
+)
+def test_a_slip_in_a_variable_is_told(tmp_path: Path, variable: str, hint: str) -> None:
+    (tmp_path / FILE).write_text('flow = "order"\n')
+    with pytest.raises(SettingsError, match=variable) as caught:
+        load_settings(tmp_path, environment={variable: "x"})
+    assert caught.value.hint is not None
+    assert f'"{hint}"' in caught.value.hint
+
+
+def test_a_variable_of_others_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('flow = "order"\n')
+    others = {"WABOT_PROJECT": "x", "WABOT_CRASH_AT": "x", "WABOT_PARENT": "1", "WABOT_XYZZY": "x"}
+    assert load_settings(tmp_path, environment=others).flow == "order"

@@ -58,6 +58,9 @@ USUAL_NAMES = {
 }
 """What deployments call these; a variable of ours comes first, and an empty one counts for nothing."""
 
+_NO_SETTINGS = frozenset({"project", "crash_at", "parent"})
+"""Variables of ours that say something else."""
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -371,8 +374,13 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     given.pop("directory", None)
     for key, value in environment.items():
         module, _, name = key.removeprefix(PREFIX).lower().partition("__")
-        if key.startswith(PREFIX) and name and module not in Settings.model_fields:
+        if not key.startswith(PREFIX) or module in Settings.model_fields:
+            continue
+        if name:
             given.setdefault("sections", {}).setdefault(module, {})[name] = value
+        elif module not in _NO_SETTINGS and (hint := did_you_mean(module, _keys(Settings))):
+            # Others may have variables of such a name; but one slip more would be another database.
+            raise SettingsError(f"the environment's {key}: there is no such setting", hint=hint)
     for variable, (*tables, name) in USUAL_NAMES.items():
         table = given
         for key in tables:
