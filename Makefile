@@ -8,6 +8,8 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --no-input
 BUILDERS := editables hatchling setuptools wheel
 
 MINIMUM_COVERAGE ?= 95
+# One more than there are cores: many tests wait for processes of their own.
+PROCESSES ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 BENCHMARKS = $(sort $(basename $(notdir $(filter-out %/__init__.py $(wildcard benchmarks/_*.py),$(wildcard benchmarks/*.py)))))
 
 .PHONY: help demo test coverage soak check docs bench format upgrade clean
@@ -36,12 +38,12 @@ demo: $(STAMP)
 	@$(BIN)/wabot demo
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	@$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal
 
 # Not pytest-cov: our own pytest plugin is imported before it could begin to measure.
 coverage: $(STAMP)
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest --numprocesses auto --dist worksteal
+	@$(BIN)/coverage run -m pytest --numprocesses $(PROCESSES) --dist worksteal
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=$(MINIMUM_COVERAGE)
 	@$(BIN)/coverage json --quiet -o - | $(BIN)/python tests/branch_coverage.py $(MINIMUM_COVERAGE)
