@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -101,10 +101,16 @@ class Merchant:
         assert found is not None
         self.twilio.port = int(found[1])
 
-    def write(self, text: str, **parameters: str) -> list[Outbound]:
-        """Asha writes; gives what she is answered, once all of it is delivered and reported."""
+    def write(
+        self, text: str, *, meanwhile: Callable[[], None] = lambda: None, **parameters: str
+    ) -> list[Outbound]:
+        """Asha writes; gives what she is answered, once all of it is delivered and reported.
+
+        `meanwhile` is called once her message is accepted.
+        """
         before = len(self.twilio.deliveries)
         assert self.twilio.write(f"{PUBLIC}/whatsapp/webhook", ASHA, SHOP, text, **parameters) == 200
+        meanwhile()
         self.settle()
         return [each.message for each in self.twilio.deliveries[before:]]
 
@@ -140,6 +146,7 @@ class Merchant:
         for process in self.processes:
             if process.alive:
                 process.tell(signal.SIGTERM)
+                process.tell(signal.SIGCONT)
         for process in self.processes:
             process.close()
         self.twilio.close()

@@ -42,9 +42,9 @@ def greet(merchant: Merchant) -> None:
     assert [button.title for button in welcome.buttons] == ["See products", "Help", "Talk to a person"]
 
 
-def order(merchant: Merchant) -> None:
-    """From what is wanted to the invoice."""
-    [summary] = merchant.write("Cement x 100")
+def order(merchant: Merchant, meanwhile: Callable[[], None] = lambda: None) -> None:
+    """From what is wanted to the invoice; `meanwhile` is called once the first message of it is accepted."""
+    [summary] = merchant.write("Cement x 100", meanwhile=meanwhile)
     assert "Total: ₹43,070.00" in summary.text
     invoice, confirmed = merchant.tap(summary, "Confirm")
     assert "INV/" in invoice.text
@@ -94,15 +94,20 @@ def test_an_order_in_the_example_deployment(merchant: Merchant) -> None:
 @pytest.mark.parametrize("place", ["turn.before_commit", "send.before_mark"])
 def test_an_order_while_a_worker_is_killed(merchant: Merchant, place: str) -> None:
     web, _ = map(merchant.start, (procfile()["web"], "wabot scheduler"))
-    other, killed = merchant.start("wabot worker"), merchant.start("wabot worker", WABOT_CRASH_AT=place)
+    other = merchant.start("wabot worker")
     merchant.reach(web)
     other.until(lambda: UP in other.said)
+    greet(merchant)
+    killed = merchant.start("wabot worker", WABOT_CRASH_AT=place)
     killed.until(lambda: UP in killed.said)
-    # Whichever of the two is called first does it; sooner or later it is the one that is to die.
-    while killed.alive:
-        greet(merchant)
-    assert killed.wait() == -signal.SIGKILL
-    order(merchant)
+
+    def die() -> None:
+        assert killed.wait() == -signal.SIGKILL
+        other.tell(signal.SIGCONT)
+
+    # Stopped, it can't take the message before the one that is to die with it.
+    other.tell(signal.SIGSTOP)
+    order(merchant, die)
     assert once(merchant)
     recorded(merchant)
     assert other.alive
