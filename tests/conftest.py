@@ -1,4 +1,5 @@
 import gc
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,6 +12,7 @@ from sqlalchemy import make_url
 from tests import migrated, servers
 from wabot.bootstrap import find_modules
 from wabot.core.database import Database
+from wabot.core.log import NAME
 from wabot.core.migrate import upgrade
 
 # The same examples in every run: a red test is red for the next one who looks.
@@ -43,6 +45,16 @@ def remembered_migrations() -> Iterator[None]:
 def real_migrations() -> Iterator[None]:
     with migrated.in_earnest():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _logger_as_it_was() -> Iterator[None]:
+    """What a command at the terminal sets up for its process must not write into another test's output."""
+    logger = logging.getLogger(NAME)
+    handlers, level, propagate = list(logger.handlers), logger.level, logger.propagate
+    yield
+    logger.handlers, logger.propagate = handlers, propagate
+    logger.setLevel(level)
 
 
 def missing(error: servers.ServerMissing) -> None:
