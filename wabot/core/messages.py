@@ -1,12 +1,12 @@
 """What comes in from a contact and what goes out to one, whatever the channel."""
 
-import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from wabot.core.kept import kept
 from wabot.core.limits import INBOUND_TEXT
 
 
@@ -50,14 +50,8 @@ class Media(_Value):
     filename: str = ""
 
 
-def _kept(value: str) -> str:
-    return _KEPT_NOWHERE.sub("\ufffd", value)
-
-
-_KEPT_NOWHERE = re.compile("[\0\ud800-\udfff]")
-
-Kept = Annotated[str, AfterValidator(_kept)]
-"""Text for a column of its own: NUL and half a surrogate pair, which no database keeps, become U+FFFD."""
+Kept = Annotated[str, AfterValidator(kept)]
+"""Text for a column of its own."""
 
 
 class Inbound(_Value):

@@ -5,17 +5,16 @@ SQLite runs them by the driver's cursor. On PostgreSQL they are prepared on each
 used, and run by libpq itself: what psycopg does around an execution is dear too.
 """
 
-import re
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from datetime import datetime
 from itertools import count
 from typing import Any, Protocol, cast
 
-from sqlalchemy import BindParameter, ClauseElement, Dialect, Select
+from sqlalchemy import ClauseElement, Dialect, Select
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import UpdateBase
 
-_KEPT_NOWHERE = re.compile("[\0\ud800-\udfff]")
+from wabot.core.kept import kept
 
 Fetched = tuple[Any, ...]
 Process = Callable[[Any], Any]
@@ -68,7 +67,9 @@ class _Compiled:
             raise ValueError(f"a prepared statement gives columns their values itself: {names}")
         self.sql = str(compiled)
         binds = [(name, compiled.binds[name]) for name in compiled.positiontup or ()]
-        self._given = [(name, bind, _bind_of(bind, dialect)) for name, bind in binds]
+        self._given = [
+            (name, bind.type.dialect_impl(dialect).bind_processor(dialect)) for name, bind in binds
+        ]
         self._constants = {name: bind.effective_value for name, bind in binds if not bind.required}
         self._columns = _columns(statement)
         self._fetch = [
@@ -78,7 +79,7 @@ class _Compiled:
     def bound(self, values: Mapping[str, Any]) -> list[Any]:
         if self._constants:
             values = {**self._constants, **values}
-        return [process(values[name]) if process else values[name] for name, _, process in self._given]
+        return [process(values[name]) if process else values[name] for name, process in self._given]
 
 
 class _CursorReady(_Compiled):
@@ -134,10 +135,6 @@ class _PostgresReady(_Compiled):
         return result
 
 
-def _bind_of(bind: BindParameter[Any], dialect: Dialect) -> Process | None:
-    return bind.type.dialect_impl(dialect).bind_processor(dialect)
-
-
 def _columns(statement: ClauseElement) -> Sequence[Any]:
     if isinstance(statement, Select):
         return list(statement.selected_columns)
@@ -145,12 +142,11 @@ def _columns(statement: ClauseElement) -> Sequence[Any]:
 
 
 def _written(value: Any) -> bytes | None:
-    """As PostgreSQL reads it. What it keeps in no text, NUL and half a surrogate pair, becomes U+FFFD: libpq
-    would end the text there without a word."""
+    """As PostgreSQL reads it. libpq would end a text at its first NUL without a word."""
     if value is None:
         return None
     if isinstance(value, str):
-        return _KEPT_NOWHERE.sub("\ufffd", value).encode()
+        return kept(value).encode()
     if isinstance(value, bool):
         return b"t" if value else b"f"
     if isinstance(value, datetime):
