@@ -85,6 +85,26 @@ def test_another_conversation_goes_on_and_this_one_is_passed_over(server: Runtim
 
 
 @pytest.mark.postgres
+def test_events_are_taken_in_order_however_many_look_at_once(server: Runtime) -> None:
+    """Whoever looks while another ends its turn must not find the conversation free at a later event."""
+    written = [f"m{number}" for number in range(300)]
+    for line in written:
+        server.hear(f"say {line}")
+    outcomes: list[Outcome] = []
+
+    def work() -> None:
+        while len(outcomes) < len(written):
+            if (outcome := taken(server, Turn(1, wait=False))) is not Outcome.IDLE:
+                outcomes.append(outcome)
+
+    with ThreadPoolExecutor(4) as pool:
+        for each in [pool.submit(work) for _ in range(4)]:
+            each.result(120)
+    assert set(outcomes) == {Outcome.DONE}
+    assert [row.message["text"] for row in queries.outbox(server.world.database, 1)] == written
+
+
+@pytest.mark.postgres
 def test_a_webhook_waits_for_no_turn(server: Runtime, gate: Gate) -> None:
     server.hear("say slow")
 

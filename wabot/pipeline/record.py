@@ -13,6 +13,7 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
+    true,
     type_coerce,
     update,
 )
@@ -66,27 +67,29 @@ class Taken:
     note: str = ""
 
 
-_COLUMNS = (
-    ConversationRow.sender,
-    InboundRow.id,
-    InboundRow.origin,
-    type_coerce(InboundRow.payload, Text),
-    InboundRow.correlation,
-    InboundRow.attempts,
-    InboundRow.received_at,
-    ContactRow.id,
-    ContactRow.phone,
-    ConversationRow.state,
-    ConversationRow.flow,
-    ConversationRow.version,
-    ConversationRow.counter,
-    ConversationRow.positions,
-    ConversationRow.last_message_at,
-    ConversationRow.held_at,
-    ContactRow.name,
-    ContactRow.locale,
-    ContactRow.opted_out_at,
-)
+def _columns(conversation: Any, inbound: Any) -> list[Any]:
+    """In the order of `Taken`."""
+    return [
+        conversation.sender,
+        inbound.id,
+        inbound.origin,
+        type_coerce(inbound.payload, Text),
+        inbound.correlation,
+        inbound.attempts,
+        inbound.received_at,
+        ContactRow.id,
+        ContactRow.phone,
+        conversation.state,
+        conversation.flow,
+        conversation.version,
+        conversation.counter,
+        conversation.positions,
+        conversation.last_message_at,
+        conversation.held_at,
+        ContactRow.name,
+        ContactRow.locale,
+        ContactRow.opted_out_at,
+    ]
 
 
 def take(transaction: Transaction, conversation_id: int, *, wait: bool) -> Taken | None:
@@ -96,30 +99,36 @@ def take(transaction: Transaction, conversation_id: int, *, wait: bool) -> Taken
     return Taken(*row, known=row[-3:]) if row is not None else None  # type: ignore[misc]
 
 
-def _oldest(locks: str) -> Prepared:
-    """All rows are locked, so that PostgreSQL gives each as it is once it is locked, and passes over an
-    event that was done while it waited. Two turns with one contact, each in a conversation of its own,
-    lock in the same order, and so don't wait for each other in a ring. On SQLite the transaction itself
-    holds the only write lock."""
+def _oldest(*, wait: bool) -> Prepared:
+    """The conversation is locked before its events are looked at, so that no other turn ends between the
+    two: a later event could be taken before an earlier one. Then PostgreSQL gives each row as it is once
+    it is locked, and passes over an event that was done while it waited. Two turns with one contact, each
+    in a conversation of its own, lock in the same order, and so don't wait for each other in a ring.
 
-    def make(_dialect: str) -> ClauseElement:
-        return (
-            select(*_COLUMNS)
-            .select_from(InboundRow)
-            .join(ConversationRow, ConversationRow.id == InboundRow.conversation_id)
-            .join(ContactRow, ContactRow.id == ConversationRow.contact_id)
-            .where(InboundRow.conversation_id == bindparam("id"), InboundRow.due_at.is_not(None))
-            .order_by(InboundRow.id)
-            .limit(literal_column("1"))
-            .suffix_with(locks, dialect="postgresql")
-        )
+    On SQLite, which knows neither locks of rows nor LATERAL, the transaction itself holds the only write
+    lock."""
+
+    def make(dialect: str) -> ClauseElement:
+        held: Any = select(ConversationRow).where(ConversationRow.id == bindparam("id"))
+        oldest: Any = select(InboundRow).where(InboundRow.due_at.is_not(None)).order_by(InboundRow.id)
+        oldest = oldest.limit(literal_column("1"))
+        if dialect == "sqlite":
+            held = held.subquery()
+            oldest = oldest.where(InboundRow.conversation_id == bindparam("id")).subquery()
+        else:
+            # NO KEY: a row that refers to one of these may be inserted meanwhile, so a webhook waits for no
+            # turn.
+            held = held.with_for_update(key_share=True, skip_locked=not wait).subquery()
+            oldest = oldest.where(InboundRow.conversation_id == held.c.id)
+            oldest = oldest.with_for_update(key_share=True).lateral()
+        found = select(*_columns(held.c, oldest.c)).select_from(held).join(oldest, true())
+        found = found.join(ContactRow, ContactRow.id == held.c.contact_id)
+        return found.with_for_update(key_share=True, of=ContactRow)
 
     return Prepared(make)
 
 
-# NO KEY: a row that refers to one of these may be inserted meanwhile, so a webhook waits for no turn.
-_WAIT = _oldest("FOR NO KEY UPDATE OF conversation, contact, inbound")
-_SKIP = _oldest("FOR NO KEY UPDATE OF conversation SKIP LOCKED FOR NO KEY UPDATE OF contact, inbound")
+_WAIT, _SKIP = _oldest(wait=True), _oldest(wait=False)
 
 
 def _prepared(statement: ClauseElement) -> Prepared:
