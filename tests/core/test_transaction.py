@@ -1,9 +1,10 @@
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, insert, select, text, update
+from sqlalchemy import bindparam, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from wabot.core.database import Database
@@ -38,6 +39,14 @@ def database(database_url: str) -> Iterator[Database]:
 
 def found(database: Database) -> tuple[Any, ...] | None:
     return database.alone(FIND, ASHA)
+
+
+def insert_and_rename(database: Database, contact: dict[str, Any]) -> None:
+    with database.turn() as transaction:
+        transaction.one(FIND, contact)
+        transaction.run(INSERT, contact)
+        transaction.run(RENAME, {"who": contact["phone"], "name": "no one"})
+        transaction.commit()
 
 
 def test_a_statement_alone_commits_and_gives_its_row_with_the_types_of_its_columns(
@@ -152,9 +161,28 @@ def test_errors_are_those_of_sqlalchemy_and_quote_no_values(database: Database) 
     with pytest.raises(IntegrityError) as caught:
         database.alone(INSERT, {**ASHA, "name": "Secret"})
     assert "Secret" not in str(caught.value)
-    with pytest.raises(IntegrityError), database.turn() as transaction:
-        transaction.run(INSERT, ASHA)
-    assert found(database) is not None
+    with pytest.raises(IntegrityError) as caught:
+        insert_and_rename(database, {**ASHA, "name": "Secret"})
+    assert "INSERT INTO contact" in str(caught.value)
+    assert "Secret" not in str(caught.value)
+    row = found(database)
+    assert row is not None
+    assert row[1] == "Asha"
+
+
+def test_a_transaction_that_failed_leaves_its_connection_to_the_next(database: Database) -> None:
+    database.alone(INSERT, ASHA)
+    for number in range(3):
+        with pytest.raises(IntegrityError):
+            insert_and_rename(database, ASHA)
+        with database.turn() as transaction:
+            transaction.run(RENAME, {"who": ASHA["phone"], "name": str(number)})
+            assert transaction.one(FIND, ASHA) is not None
+            transaction.run(RENAME, {"who": ASHA["phone"], "name": f"{number} times"})
+            transaction.commit()
+    row = found(database)
+    assert row is not None
+    assert row[1] == "2 times"
 
 
 @pytest.mark.postgres
@@ -193,3 +221,53 @@ def test_statements_that_are_outdated_are_prepared_anew(postgres_database: str, 
     database.close()
     assert row is not None
     assert row[1] == "Asha"
+
+
+@pytest.mark.postgres
+def test_a_connection_that_the_server_ends_between_two_answers_is_told_and_left(
+    postgres_database: str,
+) -> None:
+    database = Database(postgres_database)
+    upgrade(database, [])
+    database.alone(INSERT, ASHA)
+    pid = Prepared(lambda _: select(func.pg_backend_pid()))
+    with database.turn() as transaction:
+        row = transaction.one(pid, {})
+        assert row is not None
+        with database.transaction() as other:
+            other.execute(text("select pg_terminate_backend(:pid)"), {"pid": row[0]})
+        transaction.run(RENAME, {"who": ASHA["phone"], "name": "gone"})
+        with pytest.raises(OperationalError) as caught:
+            transaction.commit()
+    assert caught.value.connection_invalidated
+    row = found(database)
+    database.close()
+    assert row is not None
+    assert row[1] == "Asha"
+
+
+@pytest.mark.postgres
+def test_other_threads_go_on_while_one_waits_for_the_server(postgres_database: str) -> None:
+    database = Database(postgres_database)
+    upgrade(database, [])
+    database.alone(INSERT, ASHA)
+    with ThreadPoolExecutor(1) as pool, database.turn() as first:
+        first.run(RENAME, {"who": ASHA["phone"], "name": "first"})
+        first.one(FIND, ASHA)
+
+        def wait_for_the_row() -> None:
+            with database.turn() as second:
+                second.run(RENAME, {"who": ASHA["phone"], "name": "second"})
+                second.commit()
+
+        waiting = pool.submit(wait_for_the_row)
+        waits = text("select count(*) from pg_stat_activity where wait_event_type = 'Lock'")
+        with database.transaction() as other:
+            while not other.scalar(waits):
+                other.rollback()
+        first.commit()
+        waiting.result(30)
+    row = found(database)
+    database.close()
+    assert row is not None
+    assert row[1] == "second"

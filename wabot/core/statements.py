@@ -2,13 +2,15 @@
 than the database takes for most of them.
 
 SQLite runs them by the driver's cursor. On PostgreSQL they are prepared on each connection when first
-used, and run by libpq itself: what psycopg does around an execution is dear too.
+used, and run by libpq itself: what psycopg does around an execution is dear too. Several go there and back
+together, in libpq's pipeline mode: the way costs as much as the work.
 """
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+import select as system
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from datetime import datetime
 from itertools import count
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from sqlalchemy import ClauseElement, Dialect, Select
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -18,25 +20,13 @@ from wabot.core.kept import kept
 
 Fetched = tuple[Any, ...]
 Process = Callable[[Any], Any]
+Info = MutableMapping[Any, Any]
+"""What is known of a driver's connection, for as long as it lives."""
 
-_COMMAND_OK, _TUPLES_OK = 1, 2
+_COMMAND_OK, _TUPLES_OK, _PIPELINE_SYNC = 1, 2, 10
 """`ExecStatusType` of libpq."""
-
-
-class Ready(Protocol):
-    """A statement for one kind of database."""
-
-    @property
-    def sql(self) -> str: ...
-
-    def run(
-        self, driver: Any, info: MutableMapping[Any, Any], values: Mapping[str, Any], *, fetch: bool
-    ) -> Fetched | None:
-        """Its first row, if there is one and it is wanted. `info` lives as long as the driver's connection.
-
-        Raises the driver's errors, and KeyError for a value that isn't given.
-        """
-        ...
+_OK = 0
+"""`ConnStatusType` of libpq."""
 
 
 class Prepared:
@@ -47,14 +37,39 @@ class Prepared:
 
     def __init__(self, make: Callable[[str], ClauseElement]) -> None:
         self._make = make
-        self._ready: dict[str, Ready] = {}
+        self._ready: dict[str, _CursorReady | _PostgresReady] = {}
 
-    def on(self, dialect: Dialect) -> Ready:
+    def on(self, dialect: Dialect) -> "_CursorReady | _PostgresReady":
         ready = self._ready.get(dialect.name)
         if ready is None:
             kind = _PostgresReady if dialect.name == "postgresql" else _CursorReady
             ready = self._ready[dialect.name] = kind(self._make(dialect.name), dialect)
         return ready
+
+
+Batch = Sequence[tuple[Prepared, Mapping[str, Any]]]
+"""Statements in the order in which they run, each with its values."""
+
+
+class StatementError(Exception):
+    """Which statement failed. The cause is the driver's error."""
+
+    def __init__(self, sql: str) -> None:
+        super().__init__(sql)
+        self.sql = sql
+
+
+def run(dialect: Dialect, driver: Any, info: Info, batch: Batch, *, fetch: bool = False) -> Fetched | None:
+    """Run all of a batch, and give the last one's first row if there is one and it is wanted.
+
+    Raises StatementError, and KeyError for a value that isn't given. After the first that failed none ran.
+    """
+    if dialect.name == "postgresql":
+        return _run_on_postgres(dialect, driver, info, batch, fetch=fetch)
+    *others, (last, values) = [(cast("_CursorReady", each.on(dialect)), values) for each, values in batch]
+    for ready, given in others:
+        ready.run(dialect, driver, given)
+    return last.run(dialect, driver, values, fetch=fetch)
 
 
 class _Compiled:
@@ -86,11 +101,15 @@ class _CursorReady(_Compiled):
     """By a cursor, of a driver that takes values by position."""
 
     def run(
-        self, driver: Any, info: MutableMapping[Any, Any], values: Mapping[str, Any], *, fetch: bool
+        self, dialect: Dialect, driver: Any, values: Mapping[str, Any], *, fetch: bool = False
     ) -> Fetched | None:
-        cursor = driver.execute(self.sql, self.bound(values))
-        row = cursor.fetchone() if fetch else None
-        cursor.close()
+        given = self.bound(values)
+        try:
+            cursor = driver.execute(self.sql, given)
+            row = cursor.fetchone() if fetch else None
+            cursor.close()
+        except dialect.loaded_dbapi.Error as error:
+            raise StatementError(self.sql) from error
         if row is None:
             return None
         return tuple(
@@ -106,19 +125,14 @@ class _PostgresReady(_Compiled):
     def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
         numbered: Any = type(dialect)
         super().__init__(statement, numbered(paramstyle="numeric_dollar"))
-        self._name = f"wabot_{next(self._numbers)}".encode()
-        self._driver: Any = dialect.loaded_dbapi
+        self.name = f"wabot_{next(self._numbers)}".encode()
         self._read: list[Process] = []
 
-    def run(
-        self, driver: Any, info: MutableMapping[Any, Any], values: Mapping[str, Any], *, fetch: bool
-    ) -> Fetched | None:
-        connection = driver.pgconn
-        if self._name not in info:
-            self._checked(connection.prepare(self._name, self.sql.encode()))
-            info[self._name] = True
-        result = self._checked(connection.exec_prepared(self._name, list(map(_written, self.bound(values)))))
-        if not fetch or not result.ntuples:
+    def written(self, values: Mapping[str, Any]) -> list[bytes | None]:
+        return list(map(_written, self.bound(values)))
+
+    def row(self, result: Any) -> Fetched | None:
+        if not result.ntuples:
             return None
         if not self._read:
             self._read = [_READ.get(result.ftype(number), _text) for number in range(result.nfields)]
@@ -127,12 +141,84 @@ class _PostgresReady(_Compiled):
             for number, (process, read) in enumerate(zip(self._fetch, self._read, strict=True))
         )
 
-    def _checked(self, result: Any) -> Any:
-        if result.status not in (_COMMAND_OK, _TUPLES_OK):
-            error = self._driver.errors.error_from_result(result)
-            # Without a code of the server's it is of the connection.
-            raise error if error.sqlstate else self._driver.OperationalError(str(error))
-        return result
+
+def _run_on_postgres(
+    dialect: Dialect, driver: Any, info: Info, batch: Batch, *, fetch: bool
+) -> Fetched | None:
+    connection = driver.pgconn
+    ready = [cast("_PostgresReady", each.on(dialect)) for each, _ in batch]
+    written = [each.written(values) for each, (_, values) in zip(ready, batch, strict=True)]
+    if len(ready) == 1 and ready[0].name in info:
+        result = _succeeded(dialect, ready[0], connection.exec_prepared(ready[0].name, written[0]))
+    else:
+        result = _exchanged(dialect, connection, info, ready, written)
+    return ready[-1].row(result) if fetch else None
+
+
+def _exchanged(
+    dialect: Dialect,
+    connection: Any,
+    info: Info,
+    ready: Sequence[_PostgresReady],
+    written: Sequence[list[bytes | None]],
+) -> Any:
+    """The last one's result; each that isn't known yet is prepared on the way."""
+    sent: list[tuple[_PostgresReady, bool]] = []
+    known = set(info)
+    try:
+        connection.enter_pipeline_mode()
+        for each, values in zip(ready, written, strict=True):
+            if each.name not in known:
+                known.add(each.name)
+                connection.send_prepare(each.name, each.sql.encode())
+                sent.append((each, True))
+            connection.send_query_prepared(each.name, values)
+            sent.append((each, False))
+        connection.pipeline_sync()
+        results = list(_results(connection))
+        connection.exit_pipeline_mode()
+    except BaseException as error:
+        # Answers may still be on their way, and would be taken for those to what comes next.
+        connection.finish()
+        if isinstance(error, cast("Any", dialect.loaded_dbapi).Error):
+            raise StatementError(ready[-1].sql) from error
+        raise
+    for (each, prepares), result in zip(sent, results, strict=False):
+        _succeeded(dialect, each, result)
+        if prepares:
+            info[each.name] = True
+    return results[-1]
+
+
+def _results(connection: Any) -> Iterator[Any]:
+    """Of all that was sent up to the sync. It waits as psycopg does: other threads go on meanwhile."""
+    socket = system.poll()
+    socket.register(connection.socket, system.POLLIN | system.POLLOUT)
+    while connection.flush():
+        socket.poll()
+        connection.consume_input()
+    socket.modify(connection.socket, system.POLLIN)
+    while True:
+        while connection.is_busy():
+            socket.poll()
+            connection.consume_input()
+        result = connection.get_result()
+        if result is not None and result.status == _PIPELINE_SYNC:
+            return
+        if result is not None:
+            yield result
+        elif connection.status != _OK:
+            return  # Its last result said why.
+
+
+def _succeeded(dialect: Dialect, ready: _PostgresReady, result: Any) -> Any:
+    if result.status not in (_COMMAND_OK, _TUPLES_OK):
+        driver: Any = dialect.loaded_dbapi
+        error = driver.errors.error_from_result(result)
+        if not error.sqlstate:  # Not the server's word, then, but the connection's.
+            error = driver.OperationalError(str(error))
+        raise StatementError(ready.sql) from error
+    return result
 
 
 def _columns(statement: ClauseElement) -> Sequence[Any]:

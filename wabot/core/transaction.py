@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import PoolProxiedConnection
 
-from wabot.core.statements import Fetched, Prepared
+from wabot.core.statements import Batch, Fetched, Prepared, StatementError, run
 from wabot.errors import RecordError
 
 _BEGIN = Prepared(lambda dialect: text("BEGIN IMMEDIATE" if dialect == "sqlite" else "BEGIN"))
@@ -24,24 +24,28 @@ connection prepares it anew."""
 def run_alone(engine: Engine, statement: Prepared, values: Mapping[str, Any]) -> Fetched | None:
     """Run one statement that commits by itself, and give its first row."""
     with closing(_checked_out(engine)) as pooled:
-        return _run(engine, pooled, statement, values, fetch=True)
+        return _run(engine, pooled, [(statement, values)], fetch=True)
 
 
 class Transaction:
-    """Begins when it is made. `one` and `run` take prepared statements; `session` is the ORM's in the same
-    transaction, made when it is first asked for. Unless it is committed it is rolled back by `close`.
+    """`one` and `run` take prepared statements; `session` is the ORM's in the same transaction, made when it
+    is first asked for. Unless it is committed it is rolled back by `close`.
 
-    Once its session was rolled back, outside of a savepoint, it raises RecordError."""
+    On a server what was given to `run` goes there with whatever needs an answer next, at the latest with the
+    commit, which then raises what it raises. Once the session was rolled back, outside of a savepoint, all
+    raise RecordError."""
 
-    __slots__ = ("_connection", "_engine", "_pooled", "_session")
+    __slots__ = ("_connection", "_engine", "_pooled", "_session", "_waiting")
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._connection: Connection | None = None
         self._session: Session | None = None
+        self._waiting: list[tuple[Prepared, Mapping[str, Any]]] = [(_BEGIN, {})]
         self._pooled = _checked_out(engine)
         try:
-            _run(engine, self._pooled, _BEGIN, {})
+            if engine.dialect.name == "sqlite":
+                self._send()  # There is no way to save, and from here on nobody else writes.
         except BaseException:
             self._pooled.close()
             raise
@@ -49,6 +53,7 @@ class Transaction:
     @property
     def session(self) -> Session:
         if self._session is None:
+            self._send()
             self._connection = Connection(self._engine, self._pooled)
             # What the session joins is ours to commit.
             self._connection.begin()
@@ -60,17 +65,24 @@ class Transaction:
     def one(self, statement: Prepared, values: Mapping[str, Any]) -> Fetched | None:
         """The first row; None where there is none."""
         self._is_open()
-        return _run(self._engine, self._pooled, statement, values, fetch=True)
+        return self._send((statement, values), fetch=True)
 
     def run(self, statement: Prepared, values: Mapping[str, Any]) -> None:
         self._is_open()
-        _run(self._engine, self._pooled, statement, values)
+        self._waiting.append((statement, values))
+        # What a session reads next must find it there.
+        if self._session is not None or self._engine.dialect.name == "sqlite":
+            self._send()
 
     def commit(self) -> None:
         if self._session is not None:
             self._session.flush()
         self._is_open()
-        _run(self._engine, self._pooled, _COMMIT, {})
+        self._send((_COMMIT, {}))
+
+    def _send(self, *more: tuple[Prepared, Mapping[str, Any]], fetch: bool = False) -> Fetched | None:
+        batch, self._waiting = [*self._waiting, *more], []
+        return _run(self._engine, self._pooled, batch, fetch=fetch) if batch else None
 
     def close(self) -> None:
         if self._session is not None:
@@ -96,24 +108,19 @@ def _checked_out(engine: Engine) -> PoolProxiedConnection:
 
 
 def _run(
-    engine: Engine,
-    pooled: PoolProxiedConnection,
-    statement: Prepared,
-    values: Mapping[str, Any],
-    *,
-    fetch: bool = False,
+    engine: Engine, pooled: PoolProxiedConnection, batch: Batch, *, fetch: bool = False
 ) -> Fetched | None:
     dialect = engine.dialect
-    ready = statement.on(dialect)
     try:
-        return ready.run(pooled.driver_connection, pooled.info, values, fetch=fetch)
-    except dialect.loaded_dbapi.Error as error:
+        return run(dialect, pooled.driver_connection, pooled.info, batch, fetch=fetch)
+    except StatementError as failed:
+        error: Any = failed.__cause__
         lost = dialect.is_disconnect(error, pooled, None) or getattr(error, "sqlstate", None) in _OUTDATED
         if lost:
             # As SQLAlchemy does: where one connection is gone, those that wait in the pool are too.
             pooled.invalidate(error)
             engine.dispose()
-        raise _as_ours(engine, error, ready.sql, lost=lost) from error
+        raise _as_ours(engine, error, failed.sql, lost=lost) from error
 
 
 def _as_ours(engine: Engine, error: Exception, sql: str | None, *, lost: bool) -> Exception:
