@@ -142,9 +142,12 @@ def shop(url: str, _worker: int, ready: Ready) -> int:
     return _turns(_shop_app, url, ready)
 
 
+def _plain(url: str) -> str:
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
 def bare_postgres(url: str, worker: int, ready: Ready) -> int:
-    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(plain) as connection:
+    with psycopg.connect(_plain(url)) as connection:
         done, end = 0, ready()
         while perf_counter() < end:
             conversation = worker * CONVERSATIONS + done % CONVERSATIONS + 1
@@ -277,8 +280,10 @@ def fill(url: str, first: int, last: int) -> None:
         for statement in IDLE:
             session.execute(text(statement.format(first=first, last=last)))
         session.commit()
-        session.connection().exec_driver_sql("analyze")
-        session.commit()
+    with psycopg.connect(_plain(url), autocommit=True) as connection:
+        # What a server does by itself within minutes, and would do beside what is measured.
+        connection.execute("vacuum (analyze)")
+        connection.execute("checkpoint")
 
 
 def latencies(url: str, count: int) -> list[float]:
