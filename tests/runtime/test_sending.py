@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text as sql
-from sqlalchemy.orm import Session
 
 from tests.runtime.conftest import MakeRuntime
 from tests.runtime.worlds import THEIRS, Runtime
 from wabot.core.messages import Button, Choices, Inbound, Location, Media, Outbound, Row, Section
 from wabot.core.ports import Capabilities
-from wabot.core.tables import Category, ConversationRow, OutboxRow
+from wabot.core.tables import Category, OutboxRow
 from wabot.errors import NotSent, SendError, SendUnknown, Undeliverable
 from wabot.pipeline import Turn
 from wabot.runtime import Receipt, ReceiptStatus, SendOutcome, SendPolicy, failed, queries, receive
+from wabot.runtime.policy import Form, Leaving
 from wabot.runtime.rendering import fit
 from wabot.testing.fakes import FakeChannel, FakeLookupChannel, FileLookupChannel
 
@@ -315,15 +315,14 @@ def test_a_message_may_be_very_long(runtime: Runtime, channel: FakeChannel) -> N
 
 
 def test_what_may_leave_is_decided_right_before_it_leaves(build: MakeRuntime, channel: FakeChannel) -> None:
-    verdicts: list[SendError | None] = [
+    verdicts: list[SendError] = [
         NotSent("not now", code="quota"),
         Undeliverable("closed", code="window"),
     ]
 
-    def decide(session: Session, row: OutboxRow, now: datetime) -> SendError | None:
-        conversation = session.get_one(ConversationRow, row.conversation_id)
-        assert conversation.last_message_at == now - timedelta(hours=12) * (2 - len(verdicts))
-        return verdicts.pop(0) if verdicts else None
+    def decide(message: Leaving, now: datetime) -> SendError | Form:
+        assert message.last_message_at == now - timedelta(hours=12) * (2 - len(verdicts))
+        return verdicts.pop(0) if verdicts else Form.AS_IS
 
     runtime = build(channel=channel, decide=decide)
     runtime.hear("say one; say two")
@@ -341,7 +340,7 @@ def test_what_may_leave_is_decided_right_before_it_leaves(build: MakeRuntime, ch
 
 
 def test_a_refusal_that_lasts_a_day_fails_the_message(build: MakeRuntime, channel: FakeChannel) -> None:
-    runtime = build(channel=channel, decide=lambda session, row, now: NotSent("open circuit"))
+    runtime = build(channel=channel, decide=lambda message, now: NotSent("open circuit"))
     runtime.hear("say one")
     runtime.sweep().drain()
     wait(runtime, timedelta(days=1))

@@ -183,6 +183,10 @@ class Database:
 
     def alone(self, statement: Prepared, values: Mapping[str, Any]) -> Fetched | None:
         """Run one statement that commits by itself, and give its first row."""
+        return next(iter(self.rows(statement, values)), None)
+
+    def rows(self, statement: Prepared, values: Mapping[str, Any]) -> list[Fetched]:
+        """As `alone`, with all its rows."""
         with ExitStack() as stack:
             self._enter(stack)
             return run_alone(self.engine, statement, values)

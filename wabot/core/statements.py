@@ -59,17 +59,17 @@ class StatementError(Exception):
         self.sql = sql
 
 
-def run(dialect: Dialect, driver: Any, info: Info, batch: Batch, *, fetch: bool = False) -> Fetched | None:
-    """Run all of a batch, and give the last one's first row if there is one and it is wanted.
+def run(dialect: Dialect, driver: Any, info: Info, batch: Batch, *, fetch: bool = False) -> list[Fetched]:
+    """Run all of a batch, and give the last one's rows if they are wanted.
 
     Raises StatementError, and KeyError for a value that isn't given. After the first that failed none ran.
     """
     if dialect.name == "postgresql":
         return _run_on_postgres(dialect, driver, info, batch, fetch=fetch)
-    *others, (last, values) = [(cast("_CursorReady", each.on(dialect)), values) for each, values in batch]
-    for ready, given in others:
-        ready.run(dialect, driver, given)
-    return last.run(dialect, driver, values, fetch=fetch)
+    rows: list[Fetched] = []
+    for each, values in batch:
+        rows = cast("_CursorReady", each.on(dialect)).run(dialect, driver, values, fetch=fetch)
+    return rows
 
 
 class _Compiled:
@@ -100,21 +100,20 @@ class _Compiled:
 class _CursorReady(_Compiled):
     """By a cursor, of a driver that takes values by position."""
 
-    def run(
-        self, dialect: Dialect, driver: Any, values: Mapping[str, Any], *, fetch: bool = False
-    ) -> Fetched | None:
+    def run(self, dialect: Dialect, driver: Any, values: Mapping[str, Any], *, fetch: bool) -> list[Fetched]:
         given = self.bound(values)
         try:
             cursor = driver.execute(self.sql, given)
-            row = cursor.fetchone() if fetch else None
+            rows = cursor.fetchall() if fetch else ()
             cursor.close()
         except dialect.loaded_dbapi.Error as error:
             raise StatementError(self.sql) from error
-        if row is None:
-            return None
-        return tuple(
-            process(value) if process else value for process, value in zip(self._fetch, row, strict=True)
-        )
+        return [
+            tuple(
+                process(value) if process else value for process, value in zip(self._fetch, row, strict=True)
+            )
+            for row in rows
+        ]
 
 
 class _PostgresReady(_Compiled):
@@ -131,20 +130,24 @@ class _PostgresReady(_Compiled):
     def written(self, values: Mapping[str, Any]) -> list[bytes | None]:
         return list(map(_written, self.bound(values)))
 
-    def row(self, result: Any) -> Fetched | None:
+    def rows(self, result: Any) -> list[Fetched]:
         if not result.ntuples:
-            return None
+            return []
         if not self._read:
             self._read = [_READ.get(result.ftype(number), _text) for number in range(result.nfields)]
-        return tuple(
-            _processed(process, read, result.get_value(0, number))
-            for number, (process, read) in enumerate(zip(self._fetch, self._read, strict=True))
-        )
+        columns = list(enumerate(zip(self._fetch, self._read, strict=True)))
+        return [
+            tuple(
+                _processed(process, read, result.get_value(place, number))
+                for number, (process, read) in columns
+            )
+            for place in range(result.ntuples)
+        ]
 
 
 def _run_on_postgres(
     dialect: Dialect, driver: Any, info: Info, batch: Batch, *, fetch: bool
-) -> Fetched | None:
+) -> list[Fetched]:
     connection = driver.pgconn
     ready = [cast("_PostgresReady", each.on(dialect)) for each, _ in batch]
     written = [each.written(values) for each, (_, values) in zip(ready, batch, strict=True)]
@@ -152,7 +155,7 @@ def _run_on_postgres(
         result = _succeeded(dialect, ready[0], connection.exec_prepared(ready[0].name, written[0]))
     else:
         result = _exchanged(dialect, connection, info, ready, written)
-    return ready[-1].row(result) if fetch else None
+    return ready[-1].rows(result) if fetch else []
 
 
 def _exchanged(

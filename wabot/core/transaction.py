@@ -21,8 +21,8 @@ _OUTDATED = frozenset({"0A000", "26000"})
 connection prepares it anew."""
 
 
-def run_alone(engine: Engine, statement: Prepared, values: Mapping[str, Any]) -> Fetched | None:
-    """Run one statement that commits by itself, and give its first row."""
+def run_alone(engine: Engine, statement: Prepared, values: Mapping[str, Any]) -> list[Fetched]:
+    """Run one statement that commits by itself, and give its rows."""
     with closing(_checked_out(engine)) as pooled:
         return _run(engine, pooled, [(statement, values)], fetch=True)
 
@@ -65,7 +65,7 @@ class Transaction:
     def one(self, statement: Prepared, values: Mapping[str, Any]) -> Fetched | None:
         """The first row; None where there is none."""
         self._is_open()
-        return self._send((statement, values), fetch=True)
+        return next(iter(self._send((statement, values), fetch=True)), None)
 
     def run(self, statement: Prepared, values: Mapping[str, Any]) -> None:
         self._is_open()
@@ -80,9 +80,9 @@ class Transaction:
         self._is_open()
         self._send((_COMMIT, {}))
 
-    def _send(self, *more: tuple[Prepared, Mapping[str, Any]], fetch: bool = False) -> Fetched | None:
+    def _send(self, *more: tuple[Prepared, Mapping[str, Any]], fetch: bool = False) -> list[Fetched]:
         batch, self._waiting = [*self._waiting, *more], []
-        return _run(self._engine, self._pooled, batch, fetch=fetch) if batch else None
+        return _run(self._engine, self._pooled, batch, fetch=fetch) if batch else []
 
     def close(self) -> None:
         if self._session is not None:
@@ -109,7 +109,7 @@ def _checked_out(engine: Engine) -> PoolProxiedConnection:
 
 def _run(
     engine: Engine, pooled: PoolProxiedConnection, batch: Batch, *, fetch: bool = False
-) -> Fetched | None:
+) -> list[Fetched]:
     dialect = engine.dialect
     try:
         return run(dialect, pooled.driver_connection, pooled.info, batch, fetch=fetch)

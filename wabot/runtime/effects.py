@@ -20,7 +20,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
-from sqlalchemy import Select, bindparam, literal_column, select, update
+from sqlalchemy import Select, bindparam, select, update
 
 from wabot.core.database import Database, UtcDateTime, lock
 from wabot.core.faults import crash_point
@@ -28,11 +28,11 @@ from wabot.core.log import describe, get_logger
 from wabot.core.metrics import EFFECTS
 from wabot.core.module import Contact, Outside
 from wabot.core.ports import Clock, Ids
-from wabot.core.statements import Prepared
 from wabot.core.tables import ContactRow, ConversationRow, EffectRow, EffectStatus, InboundRow, Origin
 from wabot.errors import EffectError, Rejected, TryAgain, TurnError, UnknownName
 from wabot.pipeline.world import World
 from wabot.runtime.accept import insert_event
+from wabot.runtime.due import any_due
 
 UNKNOWN = "unknown"
 
@@ -181,7 +181,7 @@ class Effects:
     def _claim(self) -> _Claim | None:
         world = self._world
         now = world.clock.now()
-        # A look first: it keeps nobody waiting, while SQLite has one lock for all that may write.
+        # A look first (`runtime.due`).
         if world.database.alone(_ANY_DUE, {"now": now}) is None:
             return None
         with world.database.transaction() as session:
@@ -277,13 +277,7 @@ class Effects:
         return EffectOutcome.DROPPED if changed is None else EffectOutcome.LATER
 
 
-_ANY_DUE = Prepared(
-    lambda _dialect: (
-        select(EffectRow.id)
-        .where(EffectRow.due_at <= bindparam("now", type_=UtcDateTime))
-        .limit(literal_column("1"))
-    )
-)
+_ANY_DUE = any_due(EffectRow)
 
 
 def _due(kinds: list[str]) -> Select[EffectRow, ContactRow, str]:

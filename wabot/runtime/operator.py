@@ -27,7 +27,7 @@ from wabot.pipeline.flow import AGENT
 from wabot.pipeline.handover import HELD
 from wabot.pipeline.turn import enqueue
 from wabot.runtime.accept import insert_event, open_conversation
-from wabot.runtime.policy import Policy
+from wabot.runtime.policy import Leaving, Policy
 
 
 def take_over(database: Database, clock: Clock, conversation_id: int, by: str = "") -> bool:
@@ -118,7 +118,17 @@ def send(
         if row.channel not in channels:
             raise Undeliverable(f"there is no channel {row.channel}", code="no_channel")
         said = _put(session, row, message, ids.new(), now, Category.TRANSACTIONAL)
-        decided = Policy(channels)(session, said, now)
+        contact = session.get_one(ContactRow, row.contact_id)
+        leaving = Leaving(
+            channel=row.channel,
+            sender=row.sender,
+            category=said.category,
+            message=said.message,
+            as_template=said.as_template,
+            last_message_at=row.last_message_at,
+            opted_out_at=contact.opted_out_at,
+        )
+        decided = Policy(channels)(leaving, now)
         if isinstance(decided, SendError):
             raise decided
         session.commit()

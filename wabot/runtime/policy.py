@@ -1,17 +1,17 @@
 """What may leave, decided at the moment of sending: opt-out, the 24-hour window, the sender's quota."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-
-from sqlalchemy.orm import Session
+from typing import Any
 
 from wabot.core import limits
 from wabot.core.buckets import Buckets, NoBuckets, Verdict
 from wabot.core.durations import format_duration
 from wabot.core.messages import Outbound, Template
 from wabot.core.ports import Channel
-from wabot.core.tables import Category, ContactRow, ConversationRow, OutboxRow
+from wabot.core.tables import Category
 from wabot.errors import NotSent, SendError, Undeliverable
 from wabot.runtime.fate import NO_TEMPLATE, has_template
 
@@ -26,42 +26,49 @@ class Form(StrEnum):
     FREE = "free"
 
 
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A message that is about to leave, as its row has it, and what its conversation and its contact have to
+    say to that. `message` is JSON."""
+
+    channel: str
+    sender: str
+    category: str
+    message: Any
+    as_template: bool
+    last_message_at: datetime | None
+    opted_out_at: datetime | None
+
+
 class Policy:
-    """Asked for each message in the transaction that claims it, where its conversation and contact are
-    loaded. `channels` say by their capabilities whether there is a window at all, and whether a message
-    takes a token of its sender from `quota`."""
+    """Asked for each message in the transaction that claims it. `channels` say by their capabilities whether
+    there is a window at all, and whether a message takes a token of its sender from `quota`."""
 
     def __init__(self, channels: Mapping[str, Channel], quota: Buckets | None = None) -> None:
         self._channels = channels
         self._quota = quota or NoBuckets()
 
-    def __call__(self, session: Session, row: OutboxRow, now: datetime) -> SendError | Form:
-        conversation = session.get_one(ConversationRow, row.conversation_id)
-        form = self._form(session, row, conversation, now)
-        if isinstance(form, Form) and not self._has_room(conversation):
-            return NotSent(f"{conversation.sender} sends as fast as it may", code=QUOTA)
+    def __call__(self, message: Leaving, now: datetime) -> SendError | Form:
+        form = self._form(message, now)
+        if isinstance(form, Form) and not self._has_room(message):
+            return NotSent(f"{message.sender} sends as fast as it may", code=QUOTA)
         return form
 
-    def _has_room(self, conversation: ConversationRow) -> bool:
-        if not self._channels[conversation.channel].capabilities.paced:
+    def _has_room(self, message: Leaving) -> bool:
+        if not self._channels[message.channel].capabilities.paced:
             return True
-        return self._quota.take(f"send:{conversation.channel}:{conversation.sender}") is Verdict.PASS
+        return self._quota.take(f"send:{message.channel}:{message.sender}") is Verdict.PASS
 
-    def _form(
-        self, session: Session, row: OutboxRow, conversation: ConversationRow, now: datetime
-    ) -> SendError | Form:
-        contact = session.get_one(ContactRow, conversation.contact_id)
-        if contact.opted_out_at is not None and row.category != Category.OPT_OUT:
+    def _form(self, message: Leaving, now: datetime) -> SendError | Form:
+        if message.opted_out_at is not None and message.category != Category.OPT_OUT:
             return Undeliverable("the contact has opted out", code=OPTED_OUT)
-        window = self._channels[conversation.channel].capabilities.window
-        if window is None or row.as_template:
+        window = self._channels[message.channel].capabilities.window
+        if window is None or message.as_template:
             return Form.AS_IS
-        if _is_open(window, conversation.last_message_at, now):
+        if _is_open(window, message.last_message_at, now):
             # A campaign's template was paid for and approved as it is.
-            return Form.AS_IS if row.category == Category.CAMPAIGN else Form.FREE
-        return (
-            Form.AS_IS if has_template(row.message) else _outside(window, conversation.last_message_at, now)
-        )
+            return Form.AS_IS if message.category == Category.CAMPAIGN else Form.FREE
+        return Form.AS_IS if has_template(message.message) else _outside(window, message.last_message_at, now)
 
 
 def shaped(message: Outbound, form: Form) -> Outbound:

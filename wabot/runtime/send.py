@@ -9,14 +9,15 @@
 A conversation's messages leave in their order: while one is open, those behind it wait.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from sqlalchemy import Select, Update, bindparam, exists, select, update
-from sqlalchemy.orm import Session, aliased, defer
+from sqlalchemy import Update, bindparam, exists, false, literal, literal_column, or_, select, update
+from sqlalchemy.orm import aliased
 
 from wabot.core.circuits import Breaker, MemoryBreaker
 from wabot.core.database import Database, UtcDateTime
@@ -25,10 +26,13 @@ from wabot.core.log import describe, get_logger, hash_phone
 from wabot.core.messages import Outbound
 from wabot.core.metrics import SENDS, Metrics, NoMetrics
 from wabot.core.ports import Channel, Clock, Lookup
+from wabot.core.statements import Prepared
 from wabot.core.tables import Category, ContactRow, ConversationRow, InboundRow, OutboxRow, SendStatus
+from wabot.core.transaction import Transaction
 from wabot.errors import CircuitOpen, NotSent, SendError, SendUnknown, Undeliverable
+from wabot.runtime.due import any_due
 from wabot.runtime.fate import Fate, SendOutcome, SendPolicy, refused, suppress, why
-from wabot.runtime.policy import Form, shaped
+from wabot.runtime.policy import Form, Leaving, shaped
 from wabot.runtime.rendering import fit
 
 T = TypeVar("T")
@@ -39,29 +43,35 @@ UNREADABLE = "unreadable"
 """The code of a message whose row holds none."""
 
 
-Decide = Callable[[Session, OutboxRow, datetime], SendError | Form]
+Decide = Callable[[Leaving, datetime], SendError | Form]
 """Asked within the claim's transaction, right before a message leaves: a form lets it go, `NotSent` holds
-it back for later, `Undeliverable` fails it. The row's conversation and its contact are in the session
-already. `runtime.policy.Policy` is the one that knows the platform's rules."""
+it back for later, `Undeliverable` fails it. `runtime.policy.Policy` is the one that knows the platform's
+rules."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
+class _Claim(Leaving):
+    """A message in hand. `status` is what it was before, and `until` when the lease ends."""
+
     id: int
+    status: str
     attempts: int
+    resent: bool
     conversation_id: int
-    channel: str
-    sender: str
     phone: str
-    message: Any
     reference: str
-    correlation: str
+    correlation: str | None
     created_at: datetime
-    as_template: bool
-    once_more: bool
-    settle: bool
     form: Form = Form.AS_IS
     until: datetime | None = None
+
+    @property
+    def settles(self) -> bool:
+        return self.status == SendStatus.UNKNOWN
+
+    @property
+    def once_more(self) -> bool:
+        return self.category == Category.TRANSACTIONAL and not self.resent
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +107,7 @@ class Sender:
         self._breaker = breaker or MemoryBreaker(clock)
         self._metrics = metrics or NoMetrics()
         self._log = get_logger()
-        self._heads = _heads(list(channels))
+        self._heads = _heads(channels)
 
     def send_next(self) -> SendOutcome | None:
         """Bring the message that is due longest one step further; None where none is due."""
@@ -125,7 +135,7 @@ class Sender:
             outcomes.append(found.fate.outcome)
 
     def _bring(self, claim: _Claim) -> _Sent:
-        return _Sent(claim, self._settle(claim) if claim.settle else self._send(claim))
+        return _Sent(claim, self._settle(claim) if claim.settles else self._send(claim))
 
     def _tell(self, sent: _Sent) -> None:
         claim, fate = sent.claim, sent.fate
@@ -137,47 +147,43 @@ class Sender:
             attempts=claim.attempts,
             conversation=claim.conversation_id,
             contact=hash_phone(claim.phone, self._log_key),
-            correlation=claim.correlation,
+            correlation=claim.correlation or "",
             code=fate.changes.get("code", ""),
         )
 
     def _mark_and_claim(self, sent: _Sent | None, more: bool) -> _Claim | _Sent | None:
-        with self._database.transaction() as session:
+        # A look first (`runtime.due`).
+        if sent is None and self._database.alone(_ANY_DUE, {"now": self._clock.now()}) is None:
+            return None
+        with self._database.turn() as transaction:
             if sent is not None:
-                _mark(session, sent, self._clock.now())
-            found = self._claim(session) if more else None
-            session.commit()
+                _mark(transaction, sent, self._clock.now())
+            found = self._claim(transaction) if more else None
+            transaction.commit()
             return found
 
-    def _claim(self, session: Session) -> _Claim | _Sent | None:
+    def _claim(self, transaction: Transaction) -> _Claim | _Sent | None:
         """The head of a line, held for us by its lease; or what became of one that isn't to be sent now."""
         now = self._clock.now()
-        found = session.execute(self._heads, {"now": now}).first()
-        if found is None:
+        row = transaction.one(self._heads, {"now": now})
+        if row is None:
             return None
-        row, conversation, contact, correlation = found
-        settle = row.status == SendStatus.UNKNOWN
-        claim = _as_claim(row, conversation, contact.phone, correlation, settle)
-        if row.status == SendStatus.CLAIMED:
+        claim = _Claim(*row)
+        if claim.status == SendStatus.CLAIMED:
             lost = SendUnknown("whoever sent it did not say what came of it")
-            return self._put_off(session, _Sent(claim, self._unknown(lost)))
-        claim = replace(claim, attempts=row.attempts + 1, until=now + self._policy.lease)
-        decided = Form.AS_IS if settle else self._decide(session, row, now)
+            return _put_off(transaction, _Sent(claim, self._unknown(lost)))
+        claim = replace(claim, attempts=claim.attempts + 1, until=now + self._policy.lease)
+        decided = Form.AS_IS if claim.settles else self._decide(claim, now)
         if isinstance(decided, SendError):
-            return self._put_off(session, self._refused(claim, decided))
-        claim = replace(claim, form=decided)
+            return _put_off(transaction, self._refused(claim, decided))
         held = {"attempts": claim.attempts, "due_at": claim.until}
-        status = SendStatus.UNKNOWN if settle else SendStatus.CLAIMED
-        session.execute(_row(claim.id).values(status=status, **held), execution_options=_ALONE)
-        return claim
+        status = SendStatus.UNKNOWN if claim.settles else SendStatus.CLAIMED
+        _change(transaction, claim, {"status": status, **held})
+        return replace(claim, form=decided)
 
     def _refused(self, claim: _Claim, error: SendError) -> _Sent:
         fate = refused(claim, error, self._clock.now(), self._policy)
         return _Sent(claim, replace(fate, changes={**fate.changes, "attempts": claim.attempts}))
-
-    def _put_off(self, session: Session, sent: _Sent) -> _Sent:
-        session.execute(_row(sent.claim.id).values(sent.fate.changes), execution_options=_ALONE)
-        return sent
 
     def _send(self, claim: _Claim) -> Fate:
         now = self._clock.now()
@@ -237,21 +243,13 @@ class Sender:
         return Fate(SendOutcome.UNKNOWN, {"status": SendStatus.UNKNOWN, "due_at": due_at, **why(error)})
 
 
-_ALONE = {"synchronize_session": False}
-"""There are no other objects in the session to bring up to date."""
-
-
-def _let_go(_session: Session, _row: OutboxRow, _now: datetime) -> Form:
+def _let_go(_message: Leaving, _now: datetime) -> Form:
     return Form.AS_IS
 
 
 def _answered(error: Exception) -> bool:
     """Whether the provider answered, with a code of its own, and only did not want this message."""
     return isinstance(error, Undeliverable) or (isinstance(error, NotSent) and bool(error.code))
-
-
-def _row(id: int) -> Update:
-    return update(OutboxRow).where(OutboxRow.id == id)
 
 
 def _read(claim: _Claim) -> Outbound:
@@ -265,24 +263,59 @@ def _read(claim: _Claim) -> Outbound:
         raise Undeliverable(f"its row holds no message that can be read ({told})", code=UNREADABLE) from error
 
 
-def _mark(session: Session, sent: _Sent, now: datetime) -> None:
+def _put_off(transaction: Transaction, sent: _Sent) -> _Sent:
+    _change(transaction, sent.claim, sent.fate.changes)
+    return sent
+
+
+def _change(transaction: Transaction, claim: _Claim, changes: Mapping[str, Any]) -> None:
+    transaction.run(_changing(tuple(changes)), {"key": claim.id, **changes})
+
+
+def _mark(transaction: Transaction, sent: _Sent, now: datetime) -> None:
     """Write what came of it, unless a receipt told more, or the row was claimed by another since.
 
     A receipt that came before the answer may have put the message back in line already.
     """
     claim, fate = sent.claim, sent.fate
-    mine = _row(claim.id).where(OutboxRow.attempts == claim.attempts, OutboxRow.status != SendStatus.PENDING)
-    open_still = mine.where(OutboxRow.due_at.is_not(None)).returning(OutboxRow.id)
-    marked = session.execute(open_still.values(fate.changes), execution_options=_ALONE).first()
+    mine = {"key": claim.id, "claimed": claim.attempts}
+    marked = transaction.one(_marking(tuple(fate.changes)), {**mine, **fate.changes})
     if marked is None and fate.outcome is SendOutcome.SENT:
-        unnamed = mine.where(OutboxRow.provider_id.is_(None))
-        session.execute(unnamed.values(provider_id=fate.changes["provider_id"]), execution_options=_ALONE)
+        transaction.run(_NAME, {**mine, "provider_id": fate.changes["provider_id"]})
     if fate.suppress:
-        suppress(session, claim.conversation_id, now)
+        suppress(transaction.session, claim.conversation_id, now)
 
 
-def _heads(channels: list[str]) -> Select[OutboxRow, ConversationRow, ContactRow, str]:
-    """The message due longest (by `:now`) that has no open one before it in its conversation."""
+def _update(names: Iterable[str]) -> Update:
+    changes: dict[str, Any] = {name: bindparam(name) for name in names}
+    return update(OutboxRow).where(OutboxRow.id == bindparam("key")).values(changes)
+
+
+@lru_cache
+def _changing(names: tuple[str, ...]) -> Prepared:
+    return Prepared(lambda _dialect: _update(names))
+
+
+def _mine(names: tuple[str, ...]) -> Update:
+    still = (OutboxRow.attempts == bindparam("claimed"), OutboxRow.status != SendStatus.PENDING)
+    return _update(names).where(*still)
+
+
+@lru_cache
+def _marking(names: tuple[str, ...]) -> Prepared:
+    return Prepared(
+        lambda _dialect: _mine(names).where(OutboxRow.due_at.is_not(None)).returning(OutboxRow.id)
+    )
+
+
+_NAME = Prepared(lambda _dialect: _mine(("provider_id",)).where(OutboxRow.provider_id.is_(None)))
+
+_ANY_DUE = any_due(OutboxRow)
+
+
+def _heads(channels: Iterable[str]) -> Prepared:
+    """The message due longest (by `:now`) that has no open one before it in its conversation, in the order of
+    `_Claim`."""
     earlier = aliased(OutboxRow)
     waits = exists().where(
         earlier.conversation_id == OutboxRow.conversation_id,
@@ -290,34 +323,33 @@ def _heads(channels: list[str]) -> Select[OutboxRow, ConversationRow, ContactRow
         earlier.position < OutboxRow.position,
     )
     now = bindparam("now", type_=UtcDateTime)
-    return (
-        select(OutboxRow, ConversationRow, ContactRow, InboundRow.correlation)
+    ours = or_(false(), *(ConversationRow.channel == literal(name) for name in channels))
+    columns = (
+        ConversationRow.channel,
+        ConversationRow.sender,
+        OutboxRow.category,
+        OutboxRow.message,
+        OutboxRow.as_template,
+        ConversationRow.last_message_at,
+        ContactRow.opted_out_at,
+        OutboxRow.id,
+        OutboxRow.status,
+        OutboxRow.attempts,
+        OutboxRow.resent,
+        OutboxRow.conversation_id,
+        ContactRow.phone,
+        OutboxRow.reference,
+        InboundRow.correlation,
+        OutboxRow.created_at,
+    )
+    query = (
+        select(*columns)
         .join(ConversationRow, ConversationRow.id == OutboxRow.conversation_id)
         .join(ContactRow, ContactRow.id == ConversationRow.contact_id)
         .outerjoin(InboundRow, InboundRow.id == OutboxRow.inbound_id)
-        .where(OutboxRow.due_at <= now, ~waits, ConversationRow.channel.in_(channels))
+        .where(OutboxRow.due_at <= now, ~waits, ours)
         .order_by(OutboxRow.due_at, OutboxRow.id)
-        .limit(1)
+        .limit(literal_column("1"))
         .with_for_update(of=OutboxRow, skip_locked=True, key_share=True)
-        .options(defer(ConversationRow.state, raiseload=True))
     )
-
-
-def _as_claim(
-    row: OutboxRow, conversation: ConversationRow, phone: str, correlation: str | None, settle: bool
-) -> _Claim:
-    return _Claim(
-        id=row.id,
-        attempts=row.attempts,
-        conversation_id=row.conversation_id,
-        channel=conversation.channel,
-        sender=conversation.sender,
-        phone=phone,
-        message=row.message,
-        reference=row.reference,
-        correlation=correlation or "",
-        created_at=row.created_at,
-        as_template=row.as_template,
-        once_more=row.category == Category.TRANSACTIONAL and not row.resent,
-        settle=settle,
-    )
+    return Prepared(lambda _dialect: query)

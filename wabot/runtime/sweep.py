@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from random import shuffle
 from typing import Protocol
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, literal_column, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from wabot.core.database import Database
+from wabot.core.database import Database, UtcDateTime
 from wabot.core.flag import Flag
 from wabot.core.log import describe, get_logger
+from wabot.core.statements import Prepared
 from wabot.core.tables import EffectRow, InboundRow, OutboxRow, TimerRow
 from wabot.errors import RecordError
 from wabot.pipeline.compose import Pipeline
@@ -177,16 +178,19 @@ def _count(done: Drained, name: str | None) -> None:
         setattr(done, name, getattr(done, name) + 1)
 
 
+_WAITING = Prepared(
+    lambda _dialect: (
+        select(InboundRow.conversation_id)
+        .where(InboundRow.due_at <= bindparam("now", type_=UtcDateTime))
+        .order_by(InboundRow.due_at, InboundRow.id)
+        .limit(literal_column(str(BATCH)))
+    )
+)
+
+
 def due_conversations(database: Database, now: datetime) -> list[int]:
     """The conversations whose events wait longest."""
-    query = (
-        select(InboundRow.conversation_id)
-        .where(InboundRow.due_at <= now)
-        .order_by(InboundRow.due_at, InboundRow.id)
-        .limit(BATCH)
-    )
-    with database.reading() as session:
-        return list(dict.fromkeys(session.scalars(query)))
+    return list(dict.fromkeys(id for (id,) in database.rows(_WAITING, {"now": now})))
 
 
 def next_due(database: Database, kinds: Collection[str] = ()) -> datetime | None:
