@@ -87,6 +87,17 @@ def test_a_whole_deployment_is_well(examined: Examine, project: Path) -> None:
     assert found["migrations"][0]["message"] == "the tables are up to date"
 
 
+def test_a_key_is_asked_for_in_dev_mode_too_once_there_is_one(examined: Examine, project: Path) -> None:
+    add_key(project)
+    assert examined(WABOT_WEB__DEV="1")["web"] == [
+        {
+            "verdict": "ok",
+            "message": "127.0.0.1, port 8000; there is a key, so dev asks for it too",
+            "mend": "",
+        }
+    ]
+
+
 def test_it_is_told_in_lines_too(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in TWILIO.items():
         monkeypatch.setenv(name, value)

@@ -43,3 +43,15 @@ def test_what_can_t_be_made_or_revoked_is_explained(project: Path) -> None:
     assert (none.code, "at least one scope" in none.err) == (2, True)
     gone = wabot("keys", "revoke", "000000000000")
     assert (gone.code, "no such key" in gone.err) == (1, True)
+
+
+def test_a_name_is_taken_until_its_key_is_revoked(project: Path) -> None:
+    first = wabot("keys", "new", "crm", "--scope", "admin", "--json").json["prefix"]
+    again = wabot("keys", "new", "crm", "--scope", "metrics:read")
+    assert (again.code, again.out) == (2, "")
+    assert again.err == (
+        f'error: there is a key "crm" already, {first}\n'
+        f"  mend: take another name, or revoke it first: wabot keys revoke {first}\n"
+    )
+    wabot("keys", "revoke", first)
+    assert wabot("keys", "new", "crm", "--scope", "admin").code == 0

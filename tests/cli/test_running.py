@@ -7,6 +7,7 @@ import pytest
 
 from tests.cli.terminal import wabot
 from wabot.bootstrap import build, load_settings
+from wabot.cli.run import project_name
 from wabot.core.messages import Inbound
 
 
@@ -51,6 +52,19 @@ def waiting(project: Path) -> None:
         )
 
 
+def test_a_project_is_named_by_its_directory(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_settings(project)
+    assert project_name(settings) == "shop"
+    monkeypatch.chdir(tmp_path)
+    assert project_name(settings) == "shop"
+    monkeypatch.chdir(project / "flows")
+    assert project_name(settings) == str(project)
+    monkeypatch.chdir("/")
+    assert project_name(settings.model_copy(update={"directory": Path()})) == "."
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_runs_until_it_is_told_to_stop(project: Path, number: signal.Signals) -> None:
     waiting(project)
@@ -61,6 +75,6 @@ def test_it_runs_until_it_is_told_to_stop(project: Path, number: signal.Signals)
         process.send_signal(number)
         _, errors = process.communicate(timeout=180)
     assert process.returncode == 0
-    assert errors.startswith(". runs; Ctrl-C stops it.\nNo provider in the settings: ")
+    assert errors.startswith("shop runs; Ctrl-C stops it.\nNo provider in the settings: ")
     assert errors.endswith("Stopped.\n")
     assert "Traceback" not in errors

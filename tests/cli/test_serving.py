@@ -20,6 +20,7 @@ from wabot.errors import ConfigurationError, UsageError
 from wabot.settings import Settings
 
 AT = re.compile(r"the web server at (http://\S+);")
+NO_KEY = "Until wabot keys new makes a key, programs on this machine need none: dev is on in [web].\n"
 
 
 @contextmanager
@@ -68,12 +69,37 @@ def test_without_redis_the_web_server_says_who_works(project: Path) -> None:
         assert "No Redis in the settings: wabot run, beside this, has the turns and sends." in process.said
 
 
+@pytest.mark.parametrize("command", ["run", "web"])
+def test_it_says_that_no_key_is_asked_for(project: Path, command: str) -> None:
+    with served(project, command) as (process, url):
+        process.until(lambda: NO_KEY in process.said)
+        assert get(f"{url}/whatsapp/contacts")[0] == 200
+
+
+@pytest.mark.parametrize("command", ["run", "web"])
+def test_it_says_why_a_key_is_asked_for_in_dev_mode_too(project: Path, command: str) -> None:
+    wabot("keys", "new", "crm", "--scope", "admin")
+    with served(project, command) as (process, url):
+        process.until(lambda: "asks for a key, though dev is on in [web]: there is one" in process.said)
+        assert get(f"{url}/whatsapp/contacts")[0] == 401
+
+
+def test_without_dev_mode_it_asks_for_a_key(project: Path) -> None:
+    wabot("keys", "new", "crm", "--scope", "admin")
+    with served(project, "web", WABOT_WEB__DEV="0") as (process, _):
+        process.until(lambda: "The HTTP API asks for a key: wabot keys list" in process.said)
+
+
 @pytest.mark.parametrize("arguments", [["web"], ["run", "--web"]])
-def test_nothing_is_served_without_a_key(project: Path, arguments: list[str]) -> None:
-    ran = wabot(*arguments)
+@pytest.mark.parametrize(
+    ("host", "home"),
+    [("127.0.0.1", "at home, dev = true"), ("0.0.0.0", "at home, listen at 127.0.0.1 with dev = true")],
+)
+def test_nothing_is_served_without_a_key(project: Path, arguments: list[str], host: str, home: str) -> None:
+    ran = wabot(*arguments, "--host", host)
     assert ran.code == 1
     assert "no key" in ran.err
-    assert "wabot keys new" in ran.err
+    assert f"mend: wabot keys new NAME --scope admin; or {home} in [web]" in ran.err
 
 
 @pytest.mark.parametrize("command", ["web", "run"])
@@ -91,6 +117,7 @@ def test_dev_mode_stays_at_home(project: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("WABOT_WEB__DEV", "1")
     ran = wabot("web", "--host", "0.0.0.0")
     assert (ran.code, "only at a loopback address" in ran.err) == (2, True)
+    assert "mend: leave --host out; or take dev out of [web]" in ran.err
 
 
 def test_options_come_before_the_settings() -> None:

@@ -1,5 +1,7 @@
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -33,7 +35,7 @@ def test_of_a_key_only_its_hash_is_kept(database: Database) -> None:
 
 
 def test_no_two_keys_are_alike(database: Database) -> None:
-    made = [new_key(database, ManualClock(), "crm", ["admin"]) for _ in range(5)]
+    made = [new_key(database, ManualClock(), f"crm {number}", ["admin"]) for number in range(5)]
     assert len({secret for _, secret in made}) == len({key.prefix for key, _ in made}) == 5
 
 
@@ -73,6 +75,32 @@ def test_a_key_is_revoked_by_its_prefix_or_as_a_whole(database: Database) -> Non
         assert revoke(database, clock, form.format(prefix=made.prefix, secret=secret))
     with pytest.raises(NotFound):
         revoke(database, clock, "000000000000")
+
+
+def test_no_two_keys_that_work_have_one_name(database: Database) -> None:
+    clock = ManualClock()
+    first, _ = new_key(database, clock, "crm", ["admin"])
+    with pytest.raises(UsageError, match=f'a key "crm" already, {first.prefix}') as refused:
+        new_key(database, clock, " crm ", ["metrics:read"])
+    assert f"wabot keys revoke {first.prefix}" in str(refused.value)
+    new_key(database, clock, "shop", ["admin"])
+    revoke(database, clock, first.prefix)
+    new_key(database, clock, "crm", ["admin"])
+    assert [key.name for key in api_keys(database)] == ["crm", "shop", "crm"]
+
+
+def test_who_makes_a_key_waits_for_another_who_does(shared_url: str) -> None:
+    with closing(Database(shared_url)) as database, ThreadPoolExecutor(1) as pool:
+        upgrade(database)
+        clock = ManualClock()
+        with database.transaction() as session:
+            session.add(ApiKeyRow(name="crm", prefix="1", hash="", scopes=["admin"], created_at=clock.now()))
+            session.flush()
+            made = pool.submit(new_key, database, clock, "crm", ["admin"])
+            assert wait([made], 0.3).not_done
+            session.commit()
+        assert isinstance(made.exception(30), UsageError)
+        assert [key.prefix for key in api_keys(database)] == ["1"]
 
 
 @pytest.mark.parametrize(("name", "scopes"), [("", ["admin"]), ("  ", ["admin"]), ("crm", [])])

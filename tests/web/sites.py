@@ -4,10 +4,11 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from itertools import count
 from typing import Any
 from urllib.parse import urlencode
 
@@ -53,6 +54,7 @@ class Site:
     flask: Flask
     key: str
     client: FlaskClient = field(init=False)
+    _number: Iterator[int] = field(init=False, default_factory=count)
 
     def __post_init__(self) -> None:
         self.client = self.flask.test_client()
@@ -68,7 +70,8 @@ class Site:
         return {"Authorization": f"Bearer {given}", **options.pop("headers", {})}
 
     def key_for(self, *scopes: str) -> str:
-        return new_key(self.app.database, self.app.clock, "test", scopes)[1]
+        name = f"test {next(self._number)}"
+        return new_key(self.app.database, self.app.clock, name, scopes)[1]
 
     def twilio(
         self,

@@ -195,6 +195,19 @@ def test_a_refusal_is_logged_by_the_key_s_prefix_alone(site: Site, caplog: pytes
     assert ASHA[1:] not in said
 
 
+def test_the_log_names_a_key_that_was_revoked(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    key = site.key_for("metrics:read")
+    prefix = key.split("_")[1]
+    revoke(site.app.database, site.app.clock, prefix)
+    with caplog.at_level(logging.INFO, "wabot"):
+        assert site.get("/whatsapp/metrics", key).status_code == 401
+        site.get("/whatsapp/metrics", key[:-1] + ("A" if key[-1] != "A" else "B"))
+    genuine, guessed = (json.loads(record.getMessage()) for record in caplog.records)
+    assert (genuine["event"], genuine["status"], genuine["key"]) == ("refused", 401, prefix)
+    assert (guessed["status"], guessed["key"]) == (401, None)
+    assert key.split("_", 2)[2] not in caplog.text
+
+
 def test_every_answer_keeps_a_browser_from_making_something_of_it(site: Site) -> None:
     for answer in (site.client.get("/whatsapp/health"), site.client.get("/nothing"), site.twilio(message())):
         assert answer.headers["X-Content-Type-Options"] == "nosniff"

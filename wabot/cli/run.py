@@ -22,6 +22,8 @@ from wabot.testing.places import display, project_of
 
 CONSOLE = "No provider in the settings: what the bot says is shown here. wabot chat talks to it."
 
+AT_HOME = "leave --host out; or take dev out of [web], and make a key: wabot keys new NAME --scope admin"
+
 
 def run(
     project: Path | None, *, web: bool | None, host: str | None, port: int | None, metrics: str | None = None
@@ -38,11 +40,35 @@ def run(
         served = _server(app) if web or (web is None and _wanted(app)) else None
         with stopped_by_signals(sweeper), served or nullcontext():
             told = f", the web server at {served.url}" if served else ""
-            print(f"{display(settings.directory)} runs{told}; Ctrl-C stops it.", file=sys.stderr, flush=True)
+            say(f"{project_name(settings)} runs{told}; Ctrl-C stops it.")
+            if served:
+                say(who_needs_a_key(app))
             if not app.webhooks:
-                print(CONSOLE, file=sys.stderr, flush=True)
+                say(CONSOLE)
             sweeper.run()
-    print("Stopped.", file=sys.stderr)
+    say("Stopped.")
+
+
+def say(line: str) -> None:
+    """To whoever watches the process: standard output is for what the bot says."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def project_name(settings: Settings) -> str:
+    """The project's directory as lines of a process name it."""
+    shown = display(settings.directory)
+    return shown if shown != "." else settings.directory.resolve().name or shown
+
+
+def who_needs_a_key(app: App) -> str:
+    """Whether the HTTP API asks for keys, and why."""
+    if not app.settings.web.dev:
+        return "The HTTP API asks for a key: wabot keys list shows those there are."
+    if any_key(app.database):
+        return (
+            "The HTTP API asks for a key, though dev is on in [web]: there is one, as wabot keys list shows."
+        )
+    return "Until wabot keys new makes a key, programs on this machine need none: dev is on in [web]."
 
 
 def _wanted(app: App) -> bool:
@@ -81,7 +107,8 @@ def with_options(settings: Settings, options: dict[str, Any]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         where = f"--{first['loc'][0]}: " if first["loc"] else ""
-        raise UsageError(f"{where}{first['msg'].removeprefix('Value error, ')}") from error
+        hint = None if first["loc"] else AT_HOME
+        raise UsageError(f"{where}{first['msg'].removeprefix('Value error, ')}", hint=hint) from error
     return settings.model_copy(update={"web": web})
 
 

@@ -4,9 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wabot.bootstrap import build, configure_logging, import_web, import_wsgi
-from wabot.cli.run import settings_here, with_options
-from wabot.cli.worker import say
-from wabot.testing.places import display
+from wabot.cli.run import project_name, say, settings_here, who_needs_a_key, with_options
 
 if TYPE_CHECKING:
     from wabot.app import App
@@ -20,6 +18,7 @@ def run(project: Path | None, **options: Any) -> None:
     # What is wrong shows here and once, not in each process; none of them inherits a connection.
     with build(settings).bind() as app:
         web.create_app(app)
+        say(who_needs_a_key(app))
     if settings.redis_url is None:
         say("No Redis in the settings: wabot run, beside this, has the turns and sends.")
     serving: list[App] = []
@@ -38,6 +37,6 @@ def run(project: Path | None, **options: Any) -> None:
         port=settings.web.port,
         workers=settings.web.workers,
         threads=settings.web.threads,
-        ready=lambda url: say(f"{display(settings.directory)}: the web server at {url}; Ctrl-C stops it."),
+        ready=lambda url: say(f"{project_name(settings)}: the web server at {url}; Ctrl-C stops it."),
         ended=ended,
     )

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from wabot.adapters.metrics import Address, metrics_at, read_address
 from wabot.bootstrap import build, configure_logging, import_queue
-from wabot.cli.run import settings_here
+from wabot.cli.run import project_name, say, settings_here
 from wabot.cli.supervisor import PARENT, Supervisor, follow_parent
 from wabot.engine.problems import did_you_mean
 from wabot.errors import UsageError
 from wabot.settings import Settings
-from wabot.testing.places import display
 
 
 def run(
@@ -21,7 +20,7 @@ def run(
 ) -> None:
     """Work in this process, or keep `processes` children that do, each with its numbers at the next port."""
     settings = settings_here(project)
-    url = _redis_url(settings, "wabot run needs none, and does all work in one process")
+    url = _redis_url(settings, "start wabot run, which needs none and does all work in one process")
     names = _queues(queues)
     addresses = [read_address(metrics, place=place) if metrics else None for place in range(processes)]
     if processes > 1:
@@ -29,7 +28,7 @@ def run(
     follow_parent()
     configure_logging(settings)
     with build(settings).bind() as app, metrics_at(addresses[0], app.metrics_text):
-        say(f"{display(settings.directory)}: a worker for {', '.join(names)}; Ctrl-C stops it.")
+        say(f"{project_name(settings)}: a worker for {', '.join(names)}; Ctrl-C stops it.")
         import_queue().work(
             url,
             app,
@@ -46,16 +45,12 @@ def run_scheduler(project: Path | None, metrics: str | None = None) -> None:
     """Ring in time until SIGTERM or Ctrl-C."""
     settings = settings_here(project)
     address = read_address(metrics) if metrics else None
-    url = _redis_url(settings, "without it wabot run finds what is due by itself")
+    url = _redis_url(settings, "start wabot run, which finds by itself what is due")
     configure_logging(settings)
     with build(settings).bind() as app, metrics_at(address, app.metrics_text):
-        say(f"{display(settings.directory)}: the scheduler; Ctrl-C stops it.")
+        say(f"{project_name(settings)}: the scheduler; Ctrl-C stops it.")
         import_queue().schedule(url, app, app.clock)
     say("Stopped.")
-
-
-def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def _children(
@@ -77,7 +72,9 @@ def _children(
 
 def _redis_url(settings: Settings, instead: str) -> str:
     if settings.redis_url is None:
-        raise UsageError("there is no Redis in the settings", hint=f'redis = "redis://…", or {instead}')
+        raise UsageError(
+            "there is no Redis in the settings", hint=f'set redis = "redis://…" in wabot.toml; or {instead}'
+        )
     return settings.redis_url
 
 

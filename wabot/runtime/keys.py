@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
+from sqlalchemy.orm import Session
 
 from wabot.core.database import Database
 from wabot.core.ports import Clock
@@ -59,19 +60,18 @@ def known_scopes(modules: Iterable[str]) -> list[str]:
 def new_key(database: Database, clock: Clock, name: str, scopes: Iterable[str]) -> tuple[ApiKey, str]:
     """A new key, and the secret that nobody will be shown again: 256 random bits behind its prefix.
 
-    Raises UsageError for a key without a name or a scope.
+    Raises UsageError for a key without a name or a scope, and where a key that works has this name already.
     """
-    wanted = sorted(set(scopes))
-    if not name.strip() or not wanted:
+    name, wanted = name.strip()[:255], sorted(set(scopes))
+    if not name or not wanted:
         raise UsageError(
             "a key needs a name, and at least one scope", hint="wabot keys new crm --scope admin"
         )
     prefix = secrets.token_hex(6)
     secret = f"wabot_{prefix}_{secrets.token_urlsafe(32)}"
-    row = ApiKeyRow(
-        name=name.strip()[:255], prefix=prefix, hash=_hash(secret), scopes=wanted, created_at=clock.now()
-    )
+    row = ApiKeyRow(name=name, prefix=prefix, hash=_hash(secret), scopes=wanted, created_at=clock.now())
     with database.transaction() as session:
+        _is_free(session, name)
         session.add(row)
         session.commit()
     return _shown(row), secret
@@ -107,14 +107,33 @@ def revoke(database: Database, clock: Clock, prefix: str) -> bool:
 
 
 def find_key(database: Database, secret: str) -> ApiKey | None:
-    """The key with this secret, unless it was revoked; compared in constant time."""
+    """The key with this secret, unless it was revoked."""
+    key = known_key(database, secret)
+    return key if key is not None and key.revoked_at is None else None
+
+
+def known_key(database: Database, secret: str) -> ApiKey | None:
+    """The key with this secret, be it revoked; compared in constant time."""
     told = _TOKEN.fullmatch(secret)
     if told is None:
         return None
     with database.reading() as session:
         row = session.scalars(select(ApiKeyRow).where(ApiKeyRow.prefix == told[1])).one_or_none()
     genuine = hmac.compare_digest(_hash(secret), row.hash if row else _NOBODY)
-    return _shown(row) if row is not None and genuine and row.revoked_at is None else None
+    return _shown(row) if row is not None and genuine else None
+
+
+def _is_free(session: Session, name: str) -> None:
+    """Raises UsageError where a key that works has this name. Until the transaction ends none gets it."""
+    # SQLite's transaction holds the only write lock by itself.
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("LOCK TABLE api_key IN SHARE ROW EXCLUSIVE MODE"))
+    query = select(ApiKeyRow.prefix).where(ApiKeyRow.name == name, ApiKeyRow.revoked_at.is_(None))
+    if prefix := session.scalar(query.limit(1)):
+        raise UsageError(
+            f'there is a key "{name}" already, {prefix}',
+            hint=f"take another name, or revoke it first: wabot keys revoke {prefix}",
+        )
 
 
 def _hash(secret: str) -> str:

@@ -11,7 +11,7 @@ from wabot.adapters.web.problems import Refused
 from wabot.core.doors import WebSettings
 from wabot.core.log import get_logger
 from wabot.errors import ConfigurationError
-from wabot.runtime.keys import ADMIN, ApiKey, any_key, find_key
+from wabot.runtime.keys import ADMIN, ApiKey, any_key, find_key, known_key
 
 if TYPE_CHECKING:
     from wabot.app import App
@@ -75,6 +75,7 @@ class Guard:
 
     def __init__(self, app: "App", settings: WebSettings) -> None:
         self._app = app
+        self._loopback = settings.loopback
         self._dev = settings.dev and settings.loopback
         https = settings.public_url.startswith("https://")
         self._headers = [*_HEADERS, _HSTS] if https else [*_HEADERS]
@@ -82,9 +83,10 @@ class Guard:
     def may_start(self) -> None:
         """Raises ConfigurationError where there is no key, unless in dev mode, on this machine alone."""
         if not self._dev and not any_key(self._app.database):
+            home = "" if self._loopback else "listen at 127.0.0.1 with "
             raise ConfigurationError(
                 "the HTTP API has no key yet, so it doesn't start",
-                hint="wabot keys new NAME --scope admin; or at home, dev = true in [web]",
+                hint=f"wabot keys new NAME --scope admin; or at home, {home}dev = true in [web]",
             )
 
     def check(self, request: Request, scope: str) -> None:
@@ -96,16 +98,15 @@ class Guard:
             self._refuse(request, 403, f"This key isn't for {scope}.", scope)
 
     def _who(self, request: Request) -> ApiKey | None:
-        given = request.headers.get("Authorization")
-        if given is not None:
-            scheme, _, secret = given.partition(" ")
-            return find_key(self._app.database, secret.strip()) if scheme.lower() == "bearer" else None
+        if "Authorization" in request.headers:
+            return find_key(self._app.database, _secret(request))
         if self._dev and is_local(request) and not any_key(self._app.database):
             return ApiKey(HERE, HERE, frozenset({ADMIN}), self._app.clock.now(), None)
         return None
 
     def _refuse(self, request: Request, status: int, detail: str, scope: str) -> NoReturn:
-        prefix = g.key.prefix if g.key else None
+        sent = known_key(self._app.database, _secret(request))
+        prefix = sent.prefix if sent else None
         get_logger().warning("refused", status=status, endpoint=request.endpoint, scope=scope, key=prefix)
         challenge = 'Bearer realm="wabot"' + (
             f', error="insufficient_scope", scope="{scope}"' if g.key else ""
@@ -120,6 +121,12 @@ class Guard:
         headers.extend([pair for pair in self._headers if pair[0] not in own])
         headers.add("X-Request-Id", g.request_id)
         return response
+
+
+def _secret(request: Request) -> str:
+    """What the request sends as its key; empty where it sends none."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
 
 
 def is_local(request: Request) -> bool:

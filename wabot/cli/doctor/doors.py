@@ -121,11 +121,12 @@ def _server(settings: Settings) -> Finding:
     where = f"{web.host}, port {web.port}"
     if importlib.util.find_spec("flask_openapi3") is None or importlib.util.find_spec("gunicorn") is None:
         return warning("web", "Flask and its server aren't installed", 'pip install "wabot[web]"')
-    if web.dev:
+    has_key = _has_key(settings)
+    if web.dev and not has_key:
         mend = "take dev out of [web] where others can reach this machine"
         return warning("web", f"{where}: programs on this machine need no key", mend)
-    if _has_key(settings):
-        return well("web", f"{where}; there is a key")
+    if has_key:
+        return well("web", f"{where}; there is a key" + (", so dev asks for it too" if web.dev else ""))
     found = error if settings.twilio.configured or settings.meta.configured else warning
     return found("web", "without a key it doesn't start", "wabot keys new NAME --scope admin")
 
