@@ -7,6 +7,8 @@ from wabot.pipeline import CallNext, Turn
 from wabot.runtime import failed, queries
 from wabot.testing.fakes import FakeChannel
 
+APOLOGY = "Sorry, something went wrong on our side. Please try again in a little while."
+
 
 class Broken:
     """A middleware that fails turns until it is mended."""
@@ -60,6 +62,21 @@ def test_one_that_fails_again_has_all_its_tries(parked: Runtime) -> None:
     failed.retry(parked.world.database, parked.clock, [1])
     done = parked.sweep().drain()
     assert (done.retried, done.failed) == (2, 1)
+
+
+def test_the_contact_gets_one_apology_for_an_event_however_often_it_fails(
+    parked: Runtime, channel: FakeChannel
+) -> None:
+    assert [delivery.message.text for delivery in channel.sent].count(APOLOGY) == 2, (
+        "one for each that failed"
+    )
+    channel.sent.clear()
+    failed.retry(parked.world.database, parked.clock)
+    assert parked.sweep().drain().failed == 2
+    assert channel.sent == []
+    parked.hear("say odd 4")
+    parked.sweep().drain()
+    assert [delivery.message.text for delivery in channel.sent] == [APOLOGY]
 
 
 def test_a_dropped_one_stays_on_record(parked: Runtime) -> None:
