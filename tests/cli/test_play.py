@@ -58,6 +58,15 @@ def test_only_what_matches(project: Path, match: str, names: list[str]) -> None:
     assert [each["name"] for each in report["conversations"]] == names
 
 
+def test_of_a_part_nobody_asks_what_it_never_took(project: Path) -> None:
+    assert wabot("test").out.count("never taken") > 1
+    ran = wabot("test", "-k", "whole")
+    assert ran.out.endswith("  with -k not everything is played, so what was never taken is not listed\n")
+    assert ran.out.count("never taken") == 1
+    assert "shop   2/8     1/19         11%" in ran.out
+    assert "never taken" not in wabot("test", "-k", "whole", "--no-coverage").out
+
+
 def test_nothing_matches(project: Path) -> None:
     ran = wabot("test", "-k", "nothing")
     assert ran.code == 2

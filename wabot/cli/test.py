@@ -25,6 +25,7 @@ MARKS = {
     "error": ("E", "bold red"),
     "skipped": ("s", "yellow"),
 }
+PARTLY = "  with -k not everything is played, so what was never taken is not listed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ def _report(done: Run, options: Options) -> None:
         show_problems(done.problems)
     show("", _summary(done))
     if options.coverage and done.coverage:
-        show("", *_coverage(done))
+        show("", *_coverage(done, options))
 
 
 def _failure_lines(outcome: Outcome) -> Iterable[str]:
@@ -196,7 +197,7 @@ def _summary(done: Run) -> Text:
     return Text(f"{', '.join(parts)} in {seconds:.2f} s", "bold green" if done.good else "bold red")
 
 
-def _coverage(done: Run) -> list[Text]:
+def _coverage(done: Run, options: Options) -> list[Text]:
     flows = [flow for coverage in done.coverage.values() for flow in coverage.flows()]
     rows = [
         (
@@ -208,6 +209,8 @@ def _coverage(done: Run) -> list[Text]:
         for flow in flows
     ]
     columns = {"flow": "bold", "states": "", "transitions": "", "covered": ""}
+    if options.match:
+        return [*table(rows, columns), Text(PARTLY, "dim")]
     missing = [
         Text(f"  {place}  {item.label}  never taken", "dim") for flow in flows for item, place in flow.missing
     ]
