@@ -3,8 +3,9 @@
 A turn is: accept a message and commit; then lock its conversation, run the order conversation of
 benchmarks.turn one message further ("Hi", "Cement x 100", "1"), and commit state, replies, timers and
 that the message is done. Its commands answer from memory (`turns`), or write orders and invoices as
-those of the example shop do, gapless numbers and all (`shop`). `sent` is `turns`, and each looks for what is
-due, as the sweeper does, and sends it to a provider that takes no time.
+those of the example shop do, gapless numbers and all (`shop`). `sent` is `turns`, and after each what a
+worker's jobs do: look for the conversation's next event, and send what is due, to a provider that takes no
+time.
 
 The bare loop has no wabot in it: psycopg (or sqlite3) by hand, one transaction that inserts an inbound row,
 selects the conversation for update, updates 1 KB of JSON in it, and inserts an outbox row. So it
@@ -139,8 +140,8 @@ def _turn(app: App, message: Inbound) -> None:
 
 
 def _answered(app: App, message: Inbound) -> None:
-    app.accept(message)
-    app.drain()
+    app.serve(accept(app.database, app.clock, app.ids, message) or 0)
+    app.send()
 
 
 def turns(url: str, _worker: int, ready: Ready) -> int:
