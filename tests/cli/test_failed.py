@@ -40,6 +40,8 @@ def parked(project: Path) -> Path:
 
 
 def test_nothing_failed(project: Path) -> None:
+    behind = wabot("failed")
+    assert (behind.code, "mend: wabot db upgrade" in behind.err) == (1, True)
     wabot("db", "upgrade")
     assert wabot("failed").out == "Nothing failed.\n"
     assert wabot("failed", "list", "--json").json == {"events": [], "messages": []}

@@ -1,22 +1,36 @@
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from typer.main import get_command
 
 import wabot as package
 from tests.cli.terminal import wabot
 from wabot.cli import screen
+from wabot.cli.app import app
 from wabot.core.money import Money
 from wabot.engine.problems import Place, Problem
 from wabot.errors import FlowInvalid, SettingsError
 
-COMMANDS = ["new", "check", "actions", "schema", "chat", "step", "test", "graph", "run", "demo", "db"]
+PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
+ROOT: Any = get_command(app)
+COMMANDS = sorted(ROOT.commands)
+
+
+def every_command() -> Iterator[str]:
+    """As they are typed: `check`, `db upgrade`."""
+    for name, command in ROOT.commands.items():
+        inner = getattr(command, "commands", None)
+        yield from (f"{name} {each}" for each in inner) if inner else [name]
 
 
 def test_help_names_every_command() -> None:
@@ -26,7 +40,12 @@ def test_help_names_every_command() -> None:
         assert f" {command} " in ran.out
 
 
-@pytest.mark.parametrize("command", [*COMMANDS[:-1], "db upgrade", "db current"])
+def test_every_command_has_its_section_and_no_other() -> None:
+    heads = re.findall("^## (wabot .*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(each.removeprefix("wabot ") for head in heads for each in head.split(", ")) == COMMANDS
+
+
+@pytest.mark.parametrize("command", list(every_command()))
 def test_each_command_shows_an_example(command: str) -> None:
     ran = wabot(*command.split(), "--help")
     assert ran.code == 0

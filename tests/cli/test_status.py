@@ -7,6 +7,8 @@ from tests.cli.terminal import wabot
 from wabot.bootstrap import build, load_settings
 from wabot.core.messages import Inbound
 from wabot.core.ports import SystemClock
+from wabot.core.tables import InboundRow
+from wabot.errors import Undeliverable
 from wabot.testing.fakes import FakeChannel, ManualClock
 
 
@@ -49,6 +51,22 @@ def test_what_waits_and_since_when(project: Path) -> None:
     assert 3600 <= shown["inbound"]["age_seconds"] < 3700
     assert shown["outbox"] == {"due": 0, "oldest": None, "later": 0, "failed": 0, "age_seconds": None}
     assert shown["redis"] is None
+
+
+def test_where_something_failed_it_names_who_tells_more(project: Path) -> None:
+    clock = ManualClock(SystemClock().now() - timedelta(hours=1))
+    channel = FakeChannel("console")
+    channel.fail_next(Undeliverable("the contact is blocked", code="63014"))
+    with build(load_settings(project), clock=clock, channel=channel).bind() as app:
+        app.accept(Inbound(channel="console", event_id="1", sender="+911", recipient="wabot", text="Hi"))
+        app.drain()
+        assert "wabot outbox lists the messages that wait or did not go out" in wabot("status").out
+        assert "wabot failed" not in wabot("status").out
+        with app.database.transaction() as session:
+            row = session.get_one(InboundRow, 1)
+            row.status, row.due_at = "failed", None
+            session.commit()
+    assert "wabot failed lists the events that failed, with their errors.\n" in wabot("status").out
 
 
 def test_a_database_that_is_behind(project: Path) -> None:

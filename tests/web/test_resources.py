@@ -340,7 +340,8 @@ def test_messages_are_found_by_what_became_of_them(office: Office) -> None:
     assert found(conversation=asha) == ["An hour has passed", "Welcome"]
     assert found(phone=RAVI) == found(conversation=ravi)
     assert len(found(status="failed")) == 1
-    assert found(code="63003") == found(status="failed")
+    assert found(code="63003") == found(status="failed") == found(unsent="true")
+    assert found(unsent="false") == found(status="sent")
     assert found(code="63016") == []
     assert found(category="campaign") == []
     assert found(to="2026-01-02T13:00:00Z") == ["Welcome", "Welcome"]

@@ -375,6 +375,37 @@ def status(project: ProjectOption = None, as_json: Json = False) -> None:
 
 
 @app.command(rich_help_panel=RUN)
+def outbox(
+    status: Annotated[
+        str | None,
+        typer.Option(
+            help="Only of this status: pending, claimed, unknown, failed or sent; else all but sent.",
+            show_default=False,
+        ),
+    ] = None,
+    contact: Annotated[
+        str | None, typer.Option(help="Only to this phone number.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many at most.")] = 50,
+    after: Annotated[
+        int | None, typer.Option(min=1, help="Only older ones than this message.", show_default=False)
+    ] = None,
+    project: ProjectOption = None,
+    as_json: Json = False,
+) -> None:
+    """List messages that wait, failed, or may be lost, the newest first, and say why.
+
+    \b
+    wabot outbox
+    wabot outbox --status failed --limit 200
+    wabot outbox --contact +919876543210 --json
+    """
+    from wabot.cli.outbox import run
+
+    run(project, status=status, contact=contact, limit=limit, after=after, as_json=as_json)
+
+
+@app.command(rich_help_panel=RUN)
 def pipeline(project: ProjectOption = None, as_json: Json = False) -> None:
     """Show what a message goes through, in its order: wabot's middleware and your own.
 

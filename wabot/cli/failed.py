@@ -1,14 +1,13 @@
 """`wabot failed`: the events whose turns failed and the messages that did not go out."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from wabot.cli.record import record_of
 from wabot.cli.run import settings_here
 from wabot.cli.screen import compact, counted, show, show_json, table
-from wabot.core.database import Database
 from wabot.core.ports import SystemClock
 from wabot.errors import UsageError
 from wabot.runtime import failed
@@ -19,7 +18,7 @@ MOST = 100
 
 def list_all(project: Path | None, *, as_json: bool) -> None:
     """Up to 100 of each; a message's reason is the provider's, or ours where it never left."""
-    with _database(project) as database:
+    with record_of(settings_here(project)) as database:
         events = failed.failed_events(database, MOST)
         messages = failed.unsent_messages(database, MOST)
     if as_json:
@@ -54,7 +53,7 @@ def list_all(project: Path | None, *, as_json: bool) -> None:
 
 def show_one(id: int, project: Path | None, *, as_json: bool) -> None:
     """One failed event with what came in, and its whole error."""
-    with _database(project) as database:
+    with record_of(settings_here(project)) as database:
         event = failed.failed_event(database, id)
     if as_json:
         show_json(_as_json(event))
@@ -71,7 +70,7 @@ def retry(ids: Sequence[int], project: Path | None, *, every: bool, as_json: boo
     """Put failed events back in line. Raises UsageError unless told which."""
     if every == bool(ids):
         raise UsageError("say which: ids of failed events, or --all", hint="wabot failed shows them")
-    with _database(project) as database:
+    with record_of(settings_here(project)) as database:
         changed = failed.retry(database, SystemClock(), None if every else ids)
     if as_json:
         show_json({"retried": changed})
@@ -81,19 +80,12 @@ def retry(ids: Sequence[int], project: Path | None, *, every: bool, as_json: boo
 
 def drop(id: int, project: Path | None, *, as_json: bool) -> None:
     """Take one failed event off the list for good; it stays on record."""
-    with _database(project) as database:
+    with record_of(settings_here(project)) as database:
         failed.drop(database, SystemClock(), id)
     if as_json:
         show_json({"dropped": id})
     else:
         show(f"Event {id} is dropped.")
-
-
-@contextmanager
-def _database(project: Path | None) -> Iterator[Database]:
-    settings = settings_here(project)
-    with closing(Database(settings.database_url)) as database:
-        yield database
 
 
 def _as_json(event: FailedEvent) -> dict[str, Any]:

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wabot.app.parts import circuits_of
-from wabot.bootstrap import find_modules, import_queue
+from wabot.bootstrap import import_queue
+from wabot.cli.record import record_of
 from wabot.cli.run import settings_here
 from wabot.cli.screen import counted, show, show_json, table
-from wabot.core.database import Database
-from wabot.core.migrate import pending
 from wabot.core.ports import SystemClock
-from wabot.errors import RecordError
 from wabot.runtime.backlog import Backlog, Waiting, backlog
 from wabot.settings import Settings
 
@@ -46,11 +44,7 @@ def run(project: Path | None, *, as_json: bool) -> None:
 
 
 def _backlog(settings: Settings, now: datetime) -> Backlog:
-    with closing(Database(settings.database_url)) as database:
-        if behind := pending(database, find_modules(settings.modules)):
-            raise RecordError(
-                f"the database's tables of {', '.join(behind)} are not up to date", hint="wabot db upgrade"
-            )
+    with record_of(settings) as database:
         return backlog(database, now)
 
 
@@ -95,6 +89,10 @@ def _record_lines(record: Backlog, now: datetime) -> Iterator[Any]:
     yield from table(rows, columns)
     if record.unknown:
         yield f"{counted(record.unknown, 'message')} may or may not have been sent; nobody will know."
+    if record.inbound.failed:
+        yield "wabot failed lists the events that failed, with their errors."
+    if record.outbox.failed or record.outbox.later or record.unknown:
+        yield "wabot outbox lists the messages that wait or did not go out, and says why."
 
 
 def _row(name: str, waiting: Waiting, now: datetime) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from wabot.core.database import Base, Database
 from wabot.core.tables import (
@@ -82,6 +82,20 @@ def upcoming(database: Database, now: datetime, until: datetime) -> Upcoming:
             messages=_moments(session, OutboxRow.due_at, now, until),
             effects=_moments(session, EffectRow.due_at, now, until),
         )
+
+
+def held_up(database: Database, ids: Sequence[int]) -> dict[int, int]:
+    """Which of these messages wait until another one of their conversation has left, and for which."""
+    earlier = aliased(OutboxRow)
+    query = (
+        select(OutboxRow.id, func.min(earlier.id).label("head"))
+        .join(earlier, earlier.conversation_id == OutboxRow.conversation_id)
+        .where(OutboxRow.id.in_(ids), OutboxRow.due_at.is_not(None))
+        .where(earlier.due_at.is_not(None), earlier.position < OutboxRow.position)
+        .group_by(OutboxRow.id)
+    )
+    with database.reading() as session:
+        return {row.id: row.head for row in session.execute(query)}
 
 
 def _moments(

@@ -100,6 +100,9 @@ class Outbox(Paged):
     conversation: Id | None = None
     phone: Phone | None = None
     status: SendStatus | None = None
+    unsent: bool | None = Field(
+        default=None, description="whether it has not left: it waits, has failed, or nobody knows"
+    )
     category: Category | None = None
     code: str | None = Field(
         default=None, max_length=32, description="why it didn't leave: `opted_out`, 63016"
@@ -162,6 +165,9 @@ def outbox(database: Database, asked: Outbox) -> Page[Outgoing]:
     ):
         if value is not None:
             query = query.where(column == value)
+    if asked.unsent is not None:
+        left = OutboxRow.status == SendStatus.SENT
+        query = query.where(~left if asked.unsent else left)
     if asked.from_ is not None:
         query = query.where(OutboxRow.created_at >= asked.from_)
     if asked.to is not None:
