@@ -67,6 +67,13 @@ def test_one_is_shown_with_its_traceback(parked: Path) -> None:
     assert (ran.code, ran.err) == (1, "error: there is no failed event 2\n")
 
 
+@pytest.mark.parametrize("command", ["show", "retry", "drop"])
+@pytest.mark.parametrize("id", [0, 2, 2**63, 10**30])
+def test_an_id_that_no_event_has(parked: Path, command: str, id: int) -> None:
+    ran = wabot("failed", command, id)
+    assert (ran.code, ran.err) == (1, f"error: there is no failed event {id}\n")
+
+
 def test_they_are_retried_and_dropped(parked: Path) -> None:
     assert wabot("failed", "retry", 1).out == "1 event put back in line.\n"
     assert wabot("failed", "retry", "--all").out == "0 events put back in line.\n"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from rich.text import Text
 from typer.main import get_command
 
 import wabot as package
@@ -26,11 +27,11 @@ ROOT: Any = get_command(app)
 COMMANDS = sorted(ROOT.commands)
 
 
-def every_command() -> Iterator[str]:
-    """As they are typed: `check`, `db upgrade`."""
+def leaves() -> Iterator[tuple[str, Any]]:
+    """Every command as it is typed: `check`, `db upgrade`."""
     for name, command in ROOT.commands.items():
         inner = getattr(command, "commands", None)
-        yield from (f"{name} {each}" for each in inner) if inner else [name]
+        yield from ((f"{name} {each}", inner[each]) for each in inner) if inner else [(name, command)]
 
 
 def test_help_names_every_command() -> None:
@@ -45,11 +46,17 @@ def test_every_command_has_its_section_and_no_other() -> None:
     assert sorted(each.removeprefix("wabot ") for head in heads for each in head.split(", ")) == COMMANDS
 
 
-@pytest.mark.parametrize("command", list(every_command()))
+@pytest.mark.parametrize("command", [*dict(leaves()), "failed"])
 def test_each_command_shows_an_example(command: str) -> None:
     ran = wabot(*command.split(), "--help")
     assert ran.code == 0
     assert f"\n wabot {command}" in ran.out or f"| wabot {command}" in ran.out
+
+
+@pytest.mark.parametrize(("name", "command"), list(leaves()))
+def test_no_word_of_a_help_is_taken_for_markup(name: str, command: Any) -> None:
+    for told in [command.help, *(parameter.help or "" for parameter in command.params)]:
+        assert Text.from_markup(told.replace("\b", "")).plain == told.replace("\b", "")
 
 
 def test_the_version() -> None:

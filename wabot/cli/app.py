@@ -17,7 +17,7 @@ database = typer.Typer(
     no_args_is_help=True, help="The database: bring it up to date, or see where it stands."
 )
 app.add_typer(database, name="db", rich_help_panel="Run")
-failures = typer.Typer(help="What failed: list it, look at one, try it again, or drop it.")
+failures = typer.Typer()
 app.add_typer(failures, name="failed", rich_help_panel="Run")
 
 keys = typer.Typer(no_args_is_help=True, help="The keys of the HTTP API: make one, list them, revoke one.")
@@ -37,9 +37,12 @@ ProjectOption = Annotated[
 ]
 
 Host = Annotated[
-    str | None, typer.Option(help="The address to listen at; else `[web] host`.", show_default=False)
+    str | None,
+    typer.Option(help="The address to listen at; else `host` of web in the settings.", show_default=False),
 ]
-Port = Annotated[int | None, typer.Option(help="The port; else `[web] port`.", show_default=False)]
+Port = Annotated[
+    int | None, typer.Option(help="The port; else `port` of web in the settings.", show_default=False)
+]
 MetricsOption = Annotated[
     str | None,
     typer.Option(
@@ -291,10 +294,11 @@ def web(
     host: Host = None,
     port: Port = None,
     workers: Annotated[
-        int | None, typer.Option(help="Processes; else `[web] workers`.", show_default=False)
+        int | None, typer.Option(help="Processes; else `workers` of web in the settings.", show_default=False)
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(help="Threads of each; else `[web] threads`.", show_default=False)
+        int | None,
+        typer.Option(help="Threads of each; else `threads` of web in the settings.", show_default=False),
     ] = None,
 ) -> None:
     """Serve webhooks and the HTTP API with gunicorn, beside workers that do the work.
@@ -465,6 +469,8 @@ def demo(
 @failures.callback(invoke_without_command=True)
 def failed(context: typer.Context) -> None:
     """What failed: list it, look at one, try it again, or drop it.
+
+    Without a command it lists.
 
     \b
     wabot failed

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Select, or_, select, update
 
 from wabot.core.database import Database
+from wabot.core.paging import LARGEST_ID
 from wabot.core.ports import Clock
 from wabot.core.tables import (
     ContactRow,
@@ -64,7 +65,7 @@ def failed_events(database: Database, limit: int = 100) -> list[FailedEvent]:
 
 def failed_event(database: Database, id: int) -> FailedEvent:
     """Raises NotFound where no failed event has this id."""
-    found = _events(database, _failed().where(InboundRow.id == id))
+    found = _events(database, _failed().where(InboundRow.id == id)) if abs(id) <= LARGEST_ID else []
     if not found:
         raise NotFound(f"there is no failed event {id}")
     return found[0]
@@ -146,7 +147,7 @@ def _events(database: Database, query: Select[InboundRow, str]) -> list[FailedEv
 def _change(database: Database, ids: Sequence[int] | None, values: dict[str, Any]) -> list[int]:
     statement = update(InboundRow).where(InboundRow.status == InboundStatus.FAILED).values(values)
     if ids is not None:
-        statement = statement.where(InboundRow.id.in_(ids))
+        statement = statement.where(InboundRow.id.in_([id for id in ids if abs(id) <= LARGEST_ID]))
     with database.transaction() as session:
         changed = sorted(session.scalars(statement.returning(InboundRow.id)))
         missing = sorted(set(ids or ()) - set(changed))
