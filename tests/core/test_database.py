@@ -356,13 +356,32 @@ def test_processes_that_open_a_new_file_at_once_both_find_it_ready(tmp_path: Pat
     [
         ("nonsense", "database URL can't be read.*sqlite:///wabot.db"),
         ("sqlite:////no/such/folder/wabot.db", "folder /no/such/folder for the database isn't there"),
-        ("martian://host/db", "no such kind of database: martian"),
-        ("mysql+mysqldb://host/db", "the driver .* isn't installed"),
+        ("martian://host/db", 'begins with "martian", and wabot keeps its record in SQLite or PostgreSQL'),
+        ("mysql://u:p@host/db", r"SQLite or PostgreSQL alone \(write it like sqlite:///.* or postgresql://"),
+        ("postgresql+asyncpg://host/db", "PostgreSQL alone"),
+        ("sqlite+aiosqlite:///wabot.db", "PostgreSQL alone"),
+        ("postgresql://host:port/db", "can't be read"),
+        ("postgresql://[::1/db", "can't be read"),
+        ("postgresql://host/db?port=x", "can't be used: Received non-integer port"),
+        ("sqlite://wabot.db", "lacks its third slash"),
+        ("sqlite:///wabot.db?timeout=soon", "more than SQLite's file"),
+        ("sqlite:///wabot\0.db", "a character in it that no name has"),
+        ("", "can't be read"),
     ],
 )
 def test_a_database_that_can_not_be_is_named(url: str, message: str) -> None:
     with pytest.raises(RecordError, match=message):
         Database(url)
+
+
+@pytest.mark.parametrize("option", ["foo=bar", "connect_timeout=soon", "options=%00"])
+def test_what_the_driver_does_not_know_is_the_urls_fault(open_database: Open, option: str) -> None:
+    database = open_database(f"postgresql://127.0.0.1:1/db?{option}")
+    with (
+        pytest.raises(RecordError, match=r"database URL can't be used: .*postgresql://user"),
+        database.reading() as session,
+    ):
+        session.execute(text("select 1"))
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])

@@ -44,6 +44,14 @@ from wabot.core.transaction import Transaction, run_alone
 from wabot.errors import RecordError
 
 _WRITES = "wabot_writes"
+_DRIVERS = {
+    "sqlite": "sqlite",
+    "sqlite+pysqlite": "sqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+_WRITTEN = "write it like sqlite:///wabot.db or postgresql://user:password@host/database"
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
 """A primary key's type. SQLite numbers rows by itself only where the type is INTEGER."""
@@ -153,7 +161,7 @@ class Database:
     """
 
     def __init__(self, url: str, pool: Pool | None = None) -> None:
-        self.url = _parsed(url)
+        self.url = parse_url(url)
         self.in_memory = self.url.get_backend_name() == "sqlite" and self.url.database in (
             None,
             "",
@@ -259,14 +267,27 @@ def lock(session: Session, model: type[Row], id: int, *, wait: bool = True) -> R
     return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
 
 
-def _parsed(url: str) -> URL:
+def parse_url(url: str) -> URL:
+    """A URL of SQLite, or of PostgreSQL by the driver that wabot speaks with. Raises RecordError for any
+    other."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
-        raise RecordError("the database URL can't be read", hint="write it like sqlite:///wabot.db") from None
-    if parsed.drivername in ("postgres", "postgresql"):
-        parsed = parsed.set(drivername="postgresql+psycopg")
-    return parsed
+    except (ArgumentError, ValueError):
+        raise RecordError("the database URL can't be read", hint=_WRITTEN) from None
+    if "\0" in url:
+        raise RecordError("the database URL has a character in it that no name has", hint=_WRITTEN)
+    driver = _DRIVERS.get(parsed.drivername)
+    if driver is None:
+        raise RecordError(
+            f'the database URL begins with "{parsed.drivername}", and wabot keeps its record in SQLite or'
+            " PostgreSQL alone",
+            hint=_WRITTEN,
+        )
+    if driver == "sqlite" and (parsed.host or parsed.username or parsed.query):
+        raise RecordError(
+            "the database URL says more than SQLite's file, or lacks its third slash", hint=_WRITTEN
+        )
+    return parsed.set(drivername=driver)
 
 
 def _engine(url: URL, in_memory: bool, pool: Pool) -> Engine:
@@ -300,14 +321,25 @@ def _server_engine(url: URL, pool: Pool) -> Engine:
         # Once it has prepared statements of its own, it ends all that are prepared whenever it rolls back.
         arguments["prepare_threshold"] = None
     try:
-        return create_engine(url, connect_args=arguments, **sizes)
+        engine = create_engine(url, connect_args=arguments, **sizes)
     except ModuleNotFoundError as error:
         raise RecordError(
             f"the driver {error.name} for this database isn't installed",
             hint='pip install "wabot[postgres]"',
         ) from error
-    except ArgumentError as error:
-        raise RecordError(f"no such kind of database: {url.drivername}") from error
+    except (ArgumentError, ValueError) as error:
+        raise RecordError(f"the database URL can't be used: {error}", hint=_WRITTEN) from None
+    event.listen(engine, "do_connect", _connect)
+    return engine
+
+
+def _connect(dialect: Dialect, _record: object, arguments: list[Any], named: dict[str, Any]) -> Any:
+    try:
+        return dialect.connect(*arguments, **named)
+    except dialect.loaded_dbapi.ProgrammingError as error:
+        # The server has not been asked anything yet: the driver doesn't understand the URL.
+        reason = str(error).strip()
+        raise RecordError(f"the database URL can't be used: {reason}", hint=_WRITTEN) from None
 
 
 def _folder_exists(file: Path) -> None:
