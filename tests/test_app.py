@@ -305,7 +305,7 @@ def test_which_flow_a_conversation_starts_with(make: MakeApp) -> None:
 def test_a_wrong_section_of_a_module_does_not_start(make: MakeApp) -> None:
     with pytest.raises(SettingsError, match=r'greet\.wrod: .*did you mean "word"'):
         make({"sections": {"greet": {"wrod": "x"}}}, modules=[make_greet()]).bind()
-    with pytest.raises(SettingsError, match='"greets" is no setting'):
+    with pytest.raises(SettingsError, match="greets: there is no such setting"):
         make({"sections": {"greets": {}}}, modules=[make_greet()]).bind()
 
 

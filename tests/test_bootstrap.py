@@ -1,5 +1,6 @@
 import sys
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from tests.testing import shop
 from wabot.app import App
 from wabot.bootstrap import NO_WORKER, build, import_queue, import_web, import_wsgi, load_settings, web_app
 from wabot.core.media import MEDIA
-from wabot.errors import ConfigurationError, DuplicateName
+from wabot.errors import ConfigurationError, DuplicateName, SettingsError
 from wabot.settings import Settings
 from wabot.testing.fakes import FakeChannel
 
@@ -63,6 +64,62 @@ def test_a_channel_of_ones_own_is_the_only_one(project: Path) -> None:
     app = build(settings_of(project, TWILIO | META), channel=FakeChannel("console"))
     assert channels_of(app) == {"console"}
     assert app.webhooks == {}
+
+
+@pytest.mark.parametrize(
+    ("environment", "lease", "channel", "longest"),
+    [
+        (TWILIO, "20s", "twilio", "20s"),
+        (META, "25s", "meta", "25s"),
+        (TWILIO | META, "500ms", "twilio", "20s"),
+    ],
+)
+def test_a_lease_outlasts_every_message_on_its_way(
+    project: Path, environment: dict[str, str], lease: str, channel: str, longest: str
+) -> None:
+    given = environment | {"WABOT_RUNTIME__LEASE": lease}
+    with pytest.raises(SettingsError) as raised:
+        build(settings_of(project, given)).bind()
+    assert raised.value.message == (
+        f"the environment's WABOT_RUNTIME__LEASE: {lease} is too short: a message to {channel} may be on its"
+        f" way for {longest}, and could be sent a second time meanwhile"
+    )
+    assert raised.value.hint == f"let it be longer than {longest}"
+
+
+@pytest.mark.parametrize(("environment", "lease"), [(TWILIO, "20001ms"), (META, "25001ms"), (NONE, "1ms")])
+def test_a_lease_that_is_long_enough(project: Path, environment: dict[str, str], lease: str) -> None:
+    with build(settings_of(project, environment | {"WABOT_RUNTIME__LEASE": lease})).bind() as app:
+        assert app.settings.runtime.lease > timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("WABOT_FLOW", "shpo", 'there is no flow "shpo"'),
+        ("WABOT_SENDERS", '{"+911": "shpo"}', 'there is no flow "shpo"'),
+        ("WABOT_MODULES", '["catalgo"]', 'no module "catalgo" is installed'),
+        ("WABOT_MIDDLEWARE", '["log_turn"]', '"log_turn" names no function'),
+        (
+            "WABOT_MIDDLEWARE",
+            '["nowhere:log_turn"]',
+            '"nowhere:log_turn" can\'t be imported: No module named',
+        ),
+        ("WABOT_MIDDLEWARE", '["broken:log_turn"]', '"broken:log_turn" can\'t be imported: NameError: '),
+        ("WABOT_MIDDLEWARE", '["json:lods"]', '"json:lods" can\'t be found: there is no "lods" in json'),
+        ("WABOT_MIDDLEWARE", '["json:__name__"]', '"json:__name__" can\'t be called'),
+        ("WABOT_FLOWS", '["flws"]', "there is no "),
+        ("WABOT_XYZZY__A", "1", "there is no such setting, and no module"),
+    ],
+)
+def test_a_variable_is_blamed_for_what_it_gave(
+    project: Path, variable: str, value: str, message: str
+) -> None:
+    (project / "broken.py").write_text("log_trun = nothing\n")
+    with pytest.raises(SettingsError) as raised:
+        build(settings_of(project, {variable: value})).bind()
+    assert raised.value.message.startswith(f"the environment's {variable}: {message}")
+    assert raised.value.hint
 
 
 @pytest.mark.parametrize(("environment", "there"), [(NONE, False), (TWILIO, True), (META, True)])

@@ -28,7 +28,7 @@ from wabot.core.module import Module
 from wabot.engine.problems import did_you_mean
 from wabot.errors import ConfigurationError, SettingsError, WabotError
 from wabot.pipeline import Middleware
-from wabot.settings import FILE, Settings, load_settings
+from wabot.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from wabot.adapters.redis import Link
@@ -42,6 +42,7 @@ __all__ = [
     "import_web",
     "import_wsgi",
     "load_settings",
+    "modules_of",
     "web_app",
 ]
 
@@ -58,7 +59,7 @@ def build(settings: Settings, **overrides: Any) -> App:
     that alone.
     """
     closers: list[Callable[[], object]] = []
-    parts: dict[str, Any] = {"modules": find_modules(settings.modules)}
+    parts: dict[str, Any] = {"modules": modules_of(settings)}
     if not (settings.twilio.configured or settings.meta.configured):
         parts["channel"] = ConsoleChannel()
     if settings.redis_url:
@@ -187,31 +188,32 @@ def find_middleware(settings: Settings) -> list[Middleware]:
         folder = str(settings.directory.absolute())
         if folder not in sys.path:
             sys.path.insert(0, folder)
-    return [_import(name) for name in settings.middleware]
+    return [_import(settings, name) for name in settings.middleware]
 
 
-def _import(name: str) -> Middleware:
-    where = f'{FILE}: middleware: "{name}"'
+def _import(settings: Settings, name: str) -> Middleware:
+    def refused(what: str, hint: str) -> SettingsError:
+        return settings.refused(["middleware"], f'"{name}" {what}', hint)
+
     module, colon, attribute = name.partition(":")
     if not (module and colon and attribute):
-        raise SettingsError(f"{where} names no function", hint="write it like shop.audit:log_turn")
+        raise refused("names no function", "write it like shop.audit:log_turn")
     try:
         found: Any = import_module(module)
-    except ImportError as error:
-        raise SettingsError(
-            f"{where} can't be imported: {error}",
-            hint="a module is looked for in the project's directory and among what is installed",
+    except Exception as error:
+        reason = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+        raise refused(
+            f"can't be imported: {reason}",
+            "a module is looked for in the project's directory and among what is installed",
         ) from error
     for part in attribute.split("."):
         names = [other for other in vars(found) if not other.startswith("_")]
         found = getattr(found, part, None)
         if found is None:
             hint = did_you_mean(part, names) or f"there are {', '.join(names) or 'no names'}"
-            raise SettingsError(f'{where}: there is no "{part}" in {module}', hint=hint)
+            raise refused(f'can\'t be found: there is no "{part}" in {module}', hint)
     if not callable(found):
-        raise SettingsError(
-            f"{where} can't be called", hint="a middleware is a function of turn and call_next"
-        )
+        raise refused("can't be called", "a middleware is a function of turn and call_next")
     middleware: Middleware = found
     return middleware
 
@@ -255,15 +257,20 @@ def find_modules(names: Iterable[str] | None = None) -> list[Module]:
 
     Raises SettingsError for a name that isn't installed, ConfigurationError for a broken one.
     """
+    return modules_of(Settings(modules=None if names is None else list(names)))
+
+
+def modules_of(settings: Settings) -> list[Module]:
+    """As `find_modules`, of those that the settings name."""
     found = {point.name: point for point in entry_points(group=GROUP)}
-    wanted = sorted(found) if names is None else list(names)
+    wanted = sorted(found) if settings.modules is None else settings.modules
     for name in wanted:
         if name not in found:
             there = (
                 f"there are {', '.join(sorted(found))}; a package offers its own by the entry point {GROUP}"
             )
             hint = did_you_mean(name, found) or there
-            raise SettingsError(f'{FILE}: modules: no module "{name}" is installed', hint=hint)
+            raise settings.refused(["modules"], f'no module "{name}" is installed', hint)
     return [_load(found[name]) for name in wanted]
 
 

@@ -54,7 +54,23 @@ class ConfigurationError(WabotError):
 
 
 class SettingsError(ConfigurationError):
-    """A setting is missing or wrong."""
+    """A setting is missing or wrong.
+
+    `keys` lead to it in wabot.toml. `source` is who gave it, as the message says it: the file, or a variable
+    of the environment.
+    """
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        hint: str | None = None,
+        keys: Sequence[str] = (),
+        source: str = "",
+    ) -> None:
+        self.keys = tuple(keys)
+        self.source = source
+        super().__init__(message or "A setting is missing or wrong.", hint=hint)
 
 
 class DuplicateName(ConfigurationError):

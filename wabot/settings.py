@@ -18,28 +18,40 @@ in a file `.env` in the same directory.
 
 # ruff: noqa: ARG003 - pydantic-settings gives the sources by name
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from types import NoneType
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 from zoneinfo import ZoneInfo, available_timezones
 
 from babel import Locale, UnknownLocaleError
 from babel.numbers import list_currencies
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
-from pydantic_settings import SettingsError as UnreadableVariable
 
-from wabot.core.database import Pool
+from wabot.core.database import Pool, parse_url
 from wabot.core.doors import HealthSettings, MediaSettings, MetaSettings, TwilioSettings, WebSettings
 from wabot.core.durations import Duration
 from wabot.core.http import HttpSettings
 from wabot.core.limits import SENDER_PER_SECOND
 from wabot.engine.problems import did_you_mean
-from wabot.errors import SettingsError
+from wabot.errors import RecordError, SettingsError
 
 FILE = "wabot.toml"
 DOTENV = ".env"
@@ -58,6 +70,11 @@ USUAL_NAMES = {
 }
 """What deployments call these; a variable of ours comes first, and an empty one counts for nothing."""
 
+_HIDDEN = ("directory", "sections")
+"""Fields that are no settings."""
+_LIST, _TABLE = ("a list", ["…", "…"]), ("a table", {"…": "…"})
+_SHAPES: dict[str, tuple[str, Any]] = {"list_type": _LIST, "dict_type": _TABLE, "model_type": _TABLE}
+"""By pydantic's names of the errors."""
 _NO_SETTINGS = frozenset({"project", "crash_at", "parent"})
 """Variables of ours that say something else."""
 
@@ -85,6 +102,14 @@ def _timezone(value: str) -> str:
         raise ValueError(
             f'"{value}" is no time zone' + (f": {hint}" if hint else ": write it like Asia/Kolkata")
         )
+    return value
+
+
+def _database(value: SecretStr) -> SecretStr:
+    try:
+        parse_url(value.get_secret_value())
+    except RecordError as error:
+        raise PydanticCustomError("database", "{message}", vars(error)) from None
     return value
 
 
@@ -202,7 +227,7 @@ class Settings(BaseSettings):
     locales: list[LocaleName] = Field(default_factory=list)
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
     currency: Annotated[str, AfterValidator(_currency)] = "INR"
-    database: SecretStr = SecretStr("sqlite:///wabot.db")
+    database: Annotated[SecretStr, AfterValidator(_database)] = SecretStr("sqlite:///wabot.db")
     redis: SecretStr | None = None
     flows: list[Path] = Field(default_factory=lambda: [Path("flows")])
     texts: list[Path] = Field(default_factory=lambda: [Path("texts")])
@@ -224,6 +249,7 @@ class Settings(BaseSettings):
     media: MediaSettings = Field(default_factory=MediaSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
     sections: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    _origins: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(
@@ -285,7 +311,7 @@ class Settings(BaseSettings):
             elif path.is_file():
                 files.append(path)
             else:
-                raise SettingsError(f'{FILE}: flows: there is no "{path}"', hint="name a directory or a file")
+                raise self.refused(["flows"], f'there is no "{path}"', "name a directory or a file")
         return list(dict.fromkeys(files))
 
     def section(self, name: str, model: type[Model]) -> Model:
@@ -294,21 +320,60 @@ class Settings(BaseSettings):
         A path in it is made relative to the project's directory. Raises SettingsError.
         """
         try:
-            values = model.model_validate(self.sections.get(name, {}))
+            values = model.model_validate(self._table_of(name, model))
         except ValidationError as error:
-            raise _refused(error, [name], model) from error
+            # Its own words may quote a secret.
+            raise _refused(error, [name], model, self._origins)[0] from None
         paths = {key: self.path(value) for key, value in values if isinstance(value, Path)}
         return values.model_copy(update=paths)
 
     def know_sections(self, modules: Sequence[str]) -> None:
         """Raises SettingsError for a table that belongs to none of these modules."""
-        for name in self.sections:
-            if name not in modules:
-                hint = did_you_mean(name, [*modules, *_keys(type(self))])
-                raise SettingsError(
-                    f'{FILE}: "{name}" is no setting and no module of this app',
-                    hint=hint or f"the modules are {', '.join(modules) or 'none'}",
-                )
+        for error in self._unknown_sections(modules):
+            raise error
+
+    def wrong_sections(self, models: Mapping[str, type[BaseModel] | None]) -> list[SettingsError]:
+        """All that `know_sections` and `section` have against the tables, by the models of these modules."""
+        wrong = self._unknown_sections(list(models))
+        for name, model in models.items():
+            if model is not None:
+                try:
+                    model.model_validate(self._table_of(name, model))
+                except ValidationError as error:
+                    wrong += _refused(error, [name], model, self._origins)
+        return wrong
+
+    def refused(self, keys: Sequence[str], what: str, hint: str | None = None) -> SettingsError:
+        """`what` is wrong with the setting to which `keys` lead, as an error that names who gave it."""
+        return _error(keys, what, hint, _origin(self._origins, keys))
+
+    def told(self, error: SettingsError) -> SettingsError:
+        """A module's error about a setting of its own, which the module calls by its keys alone."""
+        if error.source or not error.keys:
+            return error
+        return self.refused(error.keys, error.message, error.hint)
+
+    def _unknown_sections(self, modules: Sequence[str]) -> list[SettingsError]:
+        names = ", ".join(modules) or "none"
+        known = [*modules, *_keys(type(self))]
+        return [
+            self.refused(
+                [name],
+                "there is no such setting, and no module of this app has this name",
+                did_you_mean(name, known) or f"the modules are {names}",
+            )
+            for name in self.sections
+            if name not in modules
+        ]
+
+    def _table_of(self, name: str, model: type[BaseModel]) -> dict[str, Any]:
+        """As the file has it; of what the environment gave, lists and tables are read as JSON."""
+        values, given = dict(self.sections.get(name, {})), self._origins.get(name, {})
+        for key in given:
+            field = model.model_fields.get(key)
+            if field is not None and isinstance(_example(field.annotation), list | dict):
+                values[key] = _json_or_text(values[key])
+        return values
 
 
 def load_settings(
@@ -319,24 +384,60 @@ def load_settings(
     Without `required` a directory without `wabot.toml` gives the defaults. `environment` is by default
     that of this process, before what the file `.env` of the directory has.
     """
-    environment = {**_from_dotenv(directory / DOTENV), **os.environ} if environment is None else environment
+    settings, wrong = read_settings(directory, environment=environment, required=required)
+    if wrong:
+        raise wrong[0]
+    return settings
+
+
+def read_settings(
+    directory: Path, *, environment: Mapping[str, str] | None = None, required: bool = True
+) -> tuple[Settings, list[SettingsError]]:
+    """As `load_settings`, with all that is wrong; in place of what is wrong the settings have the defaults.
+
+    Raises SettingsError where the file can't be read at all.
+    """
+    fallback = {} if environment is not None else _from_dotenv(directory / DOTENV)
+    own = os.environ if environment is None else environment
     file = directory / FILE
     data: dict[str, Any] = {}
     if file.is_file():
         data = _read(file)
     elif required:
         raise SettingsError(f"there is no {file}", hint="`wabot new` makes a project with one")
-    given = _from_environment(environment)
-    merged = _merged(_sorted_out(data), given)
-    try:
-        return Settings(**{**merged, "directory": directory})
-    except ValidationError as error:
-        raise _refused(error, [], Settings, environment) from error
+    both = {**fallback, **own}
+    # Deployments hand empty ones through.
+    given_by = {name: value for name, value in both.items() if value or name not in USUAL_NAMES}
+    variables = {name: f"{'the environment' if name in own else DOTENV}'s {name}" for name in given_by}
+    given, wrong = _from_environment(given_by, variables)
+    merged, origins = _merged(_sorted_out(data), given), _origins_of(given, variables)
+    while True:
+        try:
+            settings = Settings(**{**merged, "directory": directory})
+        except ValidationError as error:
+            wrong += _refused(error, [], Settings, origins)
+            for each in error.errors():
+                _leave_out(merged, each["loc"])
+        else:
+            settings._origins = origins  # noqa: SLF001 - its own module
+            return settings, wrong
+
+
+def _leave_out(data: dict[str, Any], keys: Sequence[str | int]) -> None:
+    """Take out what these keys lead to, or what of it is there."""
+    table = data
+    for key, following in zip(keys, [*keys[1:], None], strict=True):
+        below = table.get(key) if isinstance(key, str) else None
+        if not (isinstance(below, dict) and following in below):
+            if table.pop(str(key), None) is None:
+                data.pop(str(keys[0]), None)
+            return
+        table = below
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file}: {error}", hint="the file is TOML: key = value") from error
     except UnicodeDecodeError as error:
@@ -362,16 +463,21 @@ def _sorted_out(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**ours, "sections": theirs} if theirs else ours
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+def _from_environment(
+    environment: Mapping[str, str], variables: Mapping[str, str]
+) -> tuple[dict[str, Any], list[SettingsError]]:
+    """What is given, and the names that no setting has. `variables` says how a message calls each."""
+
     class Source(EnvSettingsSource):
         def _load_env_vars(self) -> Mapping[str, str | None]:
             return {key.lower(): value for key, value in environment.items()}
 
-    try:
-        given = Source(Settings)()
-    except UnreadableVariable as error:
-        raise SettingsError(f"the environment: {error}", hint='write a list as JSON: ["en", "hi"]') from error
-    given.pop("directory", None)
+        def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+            return _json_or_text(value)
+
+    given, wrong = Source(Settings)(), []
+    for hidden in _HIDDEN:
+        given.pop(hidden, None)
     for key, value in environment.items():
         module, _, name = key.removeprefix(PREFIX).lower().partition("__")
         if not key.startswith(PREFIX) or module in Settings.model_fields:
@@ -380,14 +486,55 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
             given.setdefault("sections", {}).setdefault(module, {})[name] = value
         elif module not in _NO_SETTINGS and (hint := did_you_mean(module, _keys(Settings))):
             # Others may have variables of such a name; but one slip more would be another database.
-            raise SettingsError(f"the environment's {key}: there is no such setting", hint=hint)
+            wrong.append(_error([], "there is no such setting", hint, variables[key]))
     for variable, (*tables, name) in USUAL_NAMES.items():
         table = given
+        if variable not in environment:
+            continue
         for key in tables:
-            table = table.setdefault(key, {}) if environment.get(variable) else table
-        if environment.get(variable):
+            table = table.setdefault(key, {})
+        if isinstance(table, dict):
             table.setdefault(name, environment[variable])
-    return given
+    return given, wrong
+
+
+def _json_or_text(value: Any) -> Any:
+    """What is no JSON is refused later, as any other value of the wrong type."""
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def _origins_of(given: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+    """As the environment's settings lie in their tables, in place of each the variable that gave it."""
+    known = {name.upper(): told for name, told in variables.items()}
+    usual = {path: known[name] for name, path in reversed(USUAL_NAMES.items()) if name in known}
+
+    def named(path: tuple[str, ...]) -> str:
+        for length in range(len(path), 0, -1):
+            ours = known.get(PREFIX + "__".join(path[:length]).upper())
+            if told := ours or usual.get(path[:length]):
+                return told
+        return ""
+
+    def walk(value: Any, path: tuple[str, ...]) -> Any:
+        if isinstance(value, dict) and value:
+            return {key: walk(inner, (*path, key)) for key, inner in value.items()}
+        return named(path)
+
+    flat = {key: value for key, value in given.items() if key != "sections"}
+    return {key: walk(value, (key,)) for key, value in {**given.get("sections", {}), **flat}.items()}
+
+
+def _origin(origins: Mapping[str, Any], keys: Sequence[str]) -> str:
+    """Who gave this setting, its table, or something in this table: a variable, else the file."""
+    found: Any = origins
+    for key in keys:
+        found = found.get(key, "") if isinstance(found, dict) else found
+    while isinstance(found, dict):
+        found = min(found.values(), key=str, default="")
+    return found or FILE
 
 
 def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -399,44 +546,70 @@ def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _keys(model: type[BaseModel]) -> list[str]:
-    hidden = {"directory", "sections"} if model is Settings else set()
-    return [name for name in model.model_fields if name not in hidden]
+    return [name for name in model.model_fields if model is not Settings or name not in _HIDDEN]
+
+
+def _error(keys: Sequence[str], what: str, hint: str | None, source: str) -> SettingsError:
+    where = f"{source}: {'.'.join(keys)}" if source == FILE else source
+    return SettingsError(f"{where}: {what}", hint=hint or None, keys=keys, source=source)
 
 
 def _refused(
-    error: ValidationError,
-    path: list[str],
-    model: type[BaseModel],
-    environment: Mapping[str, str] | None = None,
+    error: ValidationError, path: list[str], model: type[BaseModel], origins: Mapping[str, Any]
+) -> list[SettingsError]:
+    """Each finding as a sentence: the file or the variable, the key, and what to write."""
+    return [_finding(each, path, model, origins) for each in error.errors(include_input=False)]
+
+
+def _finding(
+    found: ErrorDetails, path: list[str], model: type[BaseModel], origins: Mapping[str, Any]
 ) -> SettingsError:
-    """The first finding as a sentence: the file or the variable, the key, and what to write."""
-    first = error.errors()[0]
-    inner = list(map(str, first["loc"]))
+    inner = list(map(str, found["loc"]))
     keys = [*path, *inner]
-    variable = _variable(keys, environment) if environment else None
-    where = f"the environment's {variable}" if variable else f"{FILE}: {'.'.join(keys)}"
-    if first["type"] == "extra_forbidden":
+    if found["type"] == "missing":
+        # What isn't there was given by nobody; the table that lacks it was.
+        source = _origin(origins, keys[:-1]) if len(keys) > 1 else FILE
+        lacks = f"{keys[-1]} is needed" if source != FILE else "this setting is needed"
+        return _error(keys, lacks, None, source)
+    source = _origin(origins, keys)
+    if found["type"] == "extra_forbidden":
         hint = did_you_mean(keys[-1], _keys(_table(model, inner)))
-        return SettingsError(f"{where}: there is no such setting", hint=hint or None)
-    if first["type"] == "missing":
-        return SettingsError(f"{where}: this setting is needed")
-    return SettingsError(f"{where}: {first['msg'].removeprefix('Value error, ')}")
+        return _error(keys, "there is no such setting", hint, source)
+    if found["type"] in _SHAPES:
+        shape, plain = _SHAPES[found["type"]]
+        field = _table(model, inner).model_fields.get(inner[-1])
+        example = _example(field.annotation) if field else plain
+        return _error(keys, f"this is to be {shape}", _written(example, keys, source), source)
+    mend = found.get("ctx", {}).get("hint")
+    return _error(keys, found["msg"].removeprefix("Value error, "), mend, source)
 
 
-def _variable(keys: Sequence[str], environment: Mapping[str, str]) -> str | None:
-    """What gave this setting, its table, or something in this table; None where the file did."""
-    given = {name.upper(): name for name, value in environment.items() if value}
-    for length in range(len(keys), 0, -1):
-        ours = PREFIX + "__".join(keys[:length]).upper()
-        usual = [name for name, setting in USUAL_NAMES.items() if setting == tuple(keys[:length])]
-        for variable in (ours, *usual):
-            if variable in given:
-                return given[variable]
-    if len(keys) == 1:
-        inside = [name for name in given if name.startswith(f"{PREFIX}{keys[0].upper()}__")]
-        inside += [name for name, (table, *_) in USUAL_NAMES.items() if table == keys[0] and name in given]
-        return min(inside, default=None)
-    return None
+def _written(example: Any, keys: Sequence[str], source: str) -> str:
+    """How a list or a table is written, where it is."""
+    text = json.dumps(example, ensure_ascii=False)
+    if source != FILE:
+        return f"write it as JSON: {PREFIX}{'__'.join(keys).upper()}='{text}'"
+    if isinstance(example, list):
+        return f"write it like {keys[-1]} = {text}"
+    return f"write it below a line [{'.'.join(keys)}]"
+
+
+def _example(annotation: Any) -> Any:
+    """A value of this type, to show how one is written."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        needed = {name: field for name, field in annotation.model_fields.items() if field.is_required()}
+        fields = needed or annotation.model_fields
+        return {name: _example(field.annotation) for name, field in list(fields.items())[:2]}
+    inner = [each for each in get_args(annotation) if each is not NoneType]
+    if annotation is list or get_origin(annotation) is list:
+        return [_example(inner[0] if inner else str)] * 2
+    if annotation is dict or get_origin(annotation) is dict:
+        return {"…": _example(inner[1] if inner else str)}
+    if get_origin(annotation) is Literal:
+        return inner[0]
+    if inner:
+        return _example(inner[0])
+    return {bool: True, int: 1, float: 0.5, timedelta: "30s"}.get(annotation, "…")
 
 
 def _table(model: type[BaseModel], keys: Sequence[str]) -> type[BaseModel]:

@@ -136,20 +136,24 @@ def test_no_project_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_settings_that_are_wrong(project: Path) -> None:
-    (project / "wabot.toml").write_text('flwo = "shop"\n')
+    (project / "wabot.toml").write_text('flow = "shop"\n\n[runtime]\ntreis = 3\n')
     ran = wabot("check")
-    assert ran.code == 1
-    assert "flwo" in ran.err
-    assert 'did you mean "flow"?' in ran.err
+    assert (ran.code, ran.err) == (1, "")
+    assert (
+        "wabot.toml:4:1: error: runtime.treis: there is no such setting  [settings]\n"
+        "    4 | treis = 3\n"
+        "      | ^\n"
+        '   mend: did you mean "tries"?\n'
+    ) in ran.out
 
 
 @pytest.mark.parametrize(
     ("settings", "message", "hint"),
     [
-        ('flow = "shpo"\nmodules = []', 'wabot.toml: there is no flow "shpo"', 'did you mean "shop"?'),
+        ('flow = "shpo"\nmodules = []', 'flow: there is no flow "shpo"', 'did you mean "shop"?'),
         (
             'flow = "shop"\nmodules = []\n[catalog]\nfile = "x.csv"',
-            'wabot.toml: "catalog" is no setting and no module of this app',
+            "catalog: there is no such setting, and no module of this app has this name",
             "the modules are none",
         ),
     ],
@@ -162,13 +166,126 @@ def test_settings_that_do_not_go_together(project: Path, settings: str, message:
     assert not (project / "wabot.db").exists()
 
 
+EVERYTHING = """
+flow = "shpo"
+modules = ["catalgo"]
+middleware = [
+    "shop.audit:log_turn",
+]
+business.name = 7
+runtime = {tries = 0, lease = "1s"}
+
+[senders]
+"+911000000000" = "shop"
+
+[catalog]
+file = "none.csv"
+cutoff = "low"
+
+[xyzzy]
+a = 1
+"""
+
+
+def test_everything_at_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken(project)
+    (project / "wabot.toml").write_text(EVERYTHING)
+    monkeypatch.setenv("WABOT_LOCALES", "en,hi")
+    monkeypatch.setenv("WABOT_ORDERS__PREFX", "x")
+    for variable, value in TWILIO.items():
+        monkeypatch.setenv(variable, value)
+    problems = wabot("check", "--json").json["problems"]
+    found = [(each["file"], each["line"], each["column"], each["message"]) for each in problems]
+    assert found == [
+        ("flows/inner.yaml", 8, 35, 'the target "dune" is no state'),
+        ("the environment's WABOT_LOCALES", None, None, "this is to be a list"),
+        ("the environment's WABOT_ORDERS__PREFX", None, None, "there is no such setting"),
+        ("wabot.toml", 2, 1, 'flow: there is no flow "shpo"'),
+        ("wabot.toml", 3, 1, 'modules: no module "catalgo" is installed'),
+        ("wabot.toml", 4, 1, MIDDLEWARE),
+        ("wabot.toml", 7, 10, "business.name: Input should be a valid string"),
+        ("wabot.toml", 8, 12, "runtime.tries: Input should be greater than or equal to 1"),
+        ("wabot.toml", 8, 23, LEASE),
+        ("wabot.toml", 15, 1, CUTOFF),
+        ("wabot.toml", 17, 2, "xyzzy: there is no such setting, and no module of this app has this name"),
+    ]
+
+
+TWILIO = {
+    "TWILIO_SID": "AC" + "0" * 32,
+    "TWILIO_AUTH_TOKEN": "12345",
+    "TWILIO_WHATSAPP_NUMBER": "+14155238886",
+}
+MIDDLEWARE = "middleware: \"shop.audit:log_turn\" can't be imported: No module named 'shop'"
+LEASE = (
+    "runtime.lease: 1s is too short: a message to twilio may be on its way for 20s, "
+    "and could be sent a second time meanwhile"
+)
+CUTOFF = "catalog.cutoff: Input should be a valid number, unable to parse string as a number"
+
+
+def test_a_variable_has_no_line(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WABOT_FLOW", "shpo")
+    ran = wabot("check")
+    assert ran.code == 1
+    assert ran.out.startswith(
+        """the environment's WABOT_FLOW: error: there is no flow "shpo"  [settings]\n"""
+        """   mend: did you mean "shop"?\n"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "place", "message"),
+    [
+        ('flow = "shop"\nlocale = \n', "wabot.toml:2:10", "Invalid value"),
+        ('flow = "shop"\nlocale = "en', "wabot.toml", "at end of document"),
+    ],
+)
+def test_a_file_that_is_no_toml(project: Path, settings: str, place: str, message: str) -> None:
+    (project / "wabot.toml").write_text(settings)
+    for path in (".", "wabot.toml", "flows/inner.yaml", "flows"):
+        ran = wabot("check", path)
+        assert (ran.code, ran.err) == (1, "")
+        assert ran.out.startswith(f"{place}: error: ")
+        assert message in ran.out
+        assert "mend: the file is TOML: key = value" in ran.out
+
+
+def test_a_flow_alone_in_a_project_with_wrong_settings(project: Path) -> None:
+    broken(project)
+    with (project / "wabot.toml").open("a") as settings:
+        settings.write('\n[runtime]\ntries = "many"\n')
+    found = wabot("check", "flows/inner.yaml", "--json").json["problems"]
+    assert [each["file"] for each in found] == ["flows/inner.yaml", "wabot.toml"]
+
+
+def test_a_flows_directory_that_is_not_there(project: Path) -> None:
+    (project / "wabot.toml").write_text('flow = "shop"\nflows = [\n  "flws"\n]\n')
+    [problem] = wabot("check", "--json").json["problems"]
+    assert (problem["line"], problem["hint"]) == (2, "name a directory or a file")
+
+
 def test_a_catalog_with_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     create(tmp_path / "shop")
     monkeypatch.chdir(tmp_path / "shop")
-    (tmp_path / "shop" / "catalog.csv").write_text("nothing,of,ours\n1,2,3\n")
-    ran = wabot("check")
-    assert ran.code == 1
-    assert "catalog.csv" in ran.out
+    catalog = tmp_path / "shop" / "catalog.csv"
+    rows = catalog.read_text().splitlines()
+    assert "tax_rate" in rows[0]
+    catalog.write_text("\n".join([rows[0], *("a," for _ in range(2))]) + "\n")
+    flow = tmp_path / "shop" / "flows" / "menu.yaml"
+    flow.write_text(flow.read_text() + "xyzzy: 1\n")
+    problems = wabot("check", "--json").json["problems"]
+    places = {(each["file"], each["line"], each["message"][:20]) for each in problems}
+    assert {("catalog.csv", 2, "column name: empty; "), ("catalog.csv", 3, "column name: empty; ")} < places
+    assert "flows/menu.yaml" in {file for file, _, _ in places}
+    catalog.write_text("nothing,of,ours\n1,2,3\n")
+    assert "catalog.csv:1:1: error: there is no column" in wabot("check").out
+    catalog.unlink()
+    told = wabot("check").out
+    assert "wabot.toml:19:1: error: catalog.file: the catalog catalog.csv " in told
+    assert "isn't there" in told
+    monkeypatch.setenv("WABOT_CATALOG__FILE", "none.csv")
+    assert "the environment's WABOT_CATALOG__FILE: error: the catalog none.csv isn't" in wabot("check").out
 
 
 def test_a_file_of_texts(project: Path) -> None:

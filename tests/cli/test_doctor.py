@@ -147,7 +147,7 @@ def test_mistakes_of_the_project(examined: Examine, project: Path) -> None:
         ({}, "web", "error", "without a key"),
         ({"DATABASE_URL": "sqlite:////nowhere/at/all.db"}, "database", "error", "isn't there"),
         ({"DATABASE_URL": "postgresql:///x?host=/nowhere"}, "database", "error", "it can't be used"),
-        ({"DATABASE_URL": "cobol://x"}, "database", "error", "cobol"),
+        ({"DATABASE_URL": "cobol://x"}, "settings", "error", "cobol"),
         ({"REDIS_URL": "unix:///nowhere/redis.sock"}, "redis", "error", "it doesn't answer"),
         ({"REDIS_URL": "carrier-pigeon://x"}, "redis", "error", "the URL of Redis can't be read"),
         ({"REDIS_URL": "unix:///nowhere/redis.sock"}, "log_key", "warning", "hashes phone numbers"),

@@ -13,6 +13,7 @@ from wabot.app.parts import (
     breaker_of,
     buckets_of,
     business_of,
+    check_lease,
     load_flows,
     load_texts,
     prepare,
@@ -35,7 +36,7 @@ from wabot.engine.engine import Engine
 from wabot.engine.library import Library
 from wabot.engine.loader import Source
 from wabot.engine.texts import Texts
-from wabot.errors import ConfigurationError, DuplicateName, FlowInvalid, Frozen
+from wabot.errors import ConfigurationError, DuplicateName, FlowInvalid, Frozen, SettingsError
 from wabot.pipeline import (
     Middleware,
     Pipeline,
@@ -183,8 +184,9 @@ class App:
         registry = bind(self._modules)
         settings.know_sections(list(registry.modules))
         sections = read_sections(settings, registry)
+        check_lease(settings, self._channels.values())
         library = self._checked_library(registry)
-        flow = starting_flow(settings, library)
+        flow = starting_flow(settings, library.flows)
         database = Database(settings.database_url, settings.pool.pool)
         try:
             prepare(database, self._modules)
@@ -204,7 +206,10 @@ class App:
                 log_key=key,
                 metrics=self.metrics,
             )
-            _tell_started(world)
+            try:
+                _tell_started(world)
+            except SettingsError as error:
+                raise settings.told(error) from error
             effects = Effects(world, {**registry.invokes, **self._runners} if self.outside else {})
             self._bound = _Bound(world, library, self._pipeline(world), self._sender(world), effects)
         except BaseException:

@@ -1,6 +1,6 @@
 """What an app is put together from, as its settings say."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,15 +9,15 @@ from pydantic import BaseModel
 from wabot.core.buckets import Buckets, MemoryBuckets, NoBuckets, Rate
 from wabot.core.circuits import Breaker, CircuitPolicy, MemoryBreaker, counted
 from wabot.core.database import Database
+from wabot.core.durations import format_duration
 from wabot.core.metrics import Metrics
 from wabot.core.migrate import pending, upgrade
 from wabot.core.module import Module, Registry
-from wabot.core.ports import Clock
-from wabot.engine.library import Library
+from wabot.core.ports import Bounded, Channel, Clock
 from wabot.engine.loader import Source, load_flow
 from wabot.engine.problems import Place, Problem, did_you_mean
 from wabot.engine.texts import Texts
-from wabot.errors import FlowError, FlowInvalid, RecordError, SettingsError
+from wabot.errors import FlowError, FlowInvalid, RecordError
 from wabot.pipeline import Business
 from wabot.settings import Settings
 
@@ -104,20 +104,36 @@ def breaker_of(settings: Settings, clock: Clock, metrics: Metrics) -> Breaker:
     return MemoryBreaker(clock, circuits_of(settings), counted(metrics))
 
 
-def starting_flow(settings: Settings, library: Library) -> str:
+def starting_flow(settings: Settings, flows: Collection[str]) -> str:
     """The flow of the settings, or the only one there is. Raises SettingsError."""
-    flows = set(library.flows)
-    for name in (settings.flow, *settings.senders.values()):
+    chosen = [
+        (["flow"], settings.flow),
+        *((["senders", ours], flow) for ours, flow in settings.senders.items()),
+    ]
+    for keys, name in chosen:
         if name and name not in flows:
-            hint = did_you_mean(name, flows) or f"there are {', '.join(sorted(flows))}"
-            raise SettingsError(f'wabot.toml: there is no flow "{name}"', hint=hint)
+            hint = did_you_mean(name, flows) or f"there are {', '.join(sorted(flows)) or 'none'}"
+            raise settings.refused(keys, f'there is no flow "{name}"', hint)
     if settings.flow:
         return settings.flow
     if len(flows) != 1:
-        raise SettingsError(
-            "wabot.toml: flow: which one does a conversation start with?", hint='flow = "order"'
-        )
+        raise settings.refused(["flow"], "which one does a conversation start with?", 'flow = "order"')
     return next(iter(flows))
+
+
+def check_lease(settings: Settings, channels: Iterable[Channel]) -> None:
+    """Raises SettingsError for a lease that may end while a message is still on its way to the provider:
+    another process would take the message for lost, and it could go twice."""
+    lease = settings.runtime.lease
+    for channel in channels:
+        if isinstance(channel, Bounded) and lease <= channel.answers_within:
+            longest = format_duration(channel.answers_within)
+            raise settings.refused(
+                ["runtime", "lease"],
+                f"{format_duration(lease)} is too short: a message to {channel.name} may be on its way for"
+                f" {longest}, and could be sent a second time meanwhile",
+                f"let it be longer than {longest}",
+            )
 
 
 def prepare(database: Database, modules: Sequence[Module]) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from wabot.bootstrap import find_modules, load_settings
+from wabot.bootstrap import find_modules, load_settings, modules_of
 from wabot.cli.screen import compact, show, show_json, table
 from wabot.core.module import Command, Registry, bind
 from wabot.core.money import Money
@@ -59,7 +59,7 @@ def run_schema(output: Path | None) -> None:
 def registry_here() -> Registry:
     """The modules of the project here, or all that are installed."""
     folder = project_of(Path())
-    return bind(find_modules(load_settings(folder).modules if folder else None))
+    return bind(modules_of(load_settings(folder)) if folder else find_modules())
 
 
 def _chosen(actions: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:

@@ -1,23 +1,29 @@
 """`wabot check`: every finding of flows, texts, tests and settings, with its place and its mend."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
-from wabot.bootstrap import build, find_modules, load_settings
+from wabot.app.parts import starting_flow
+from wabot.bootstrap import build, find_middleware, modules_of
+from wabot.cli.findings import problems_of
 from wabot.cli.screen import counted, show, show_json, show_problems
 from wabot.core.module import bind
 from wabot.engine.check import CheckOptions, check
 from wabot.engine.loader import Source, load_flow
-from wabot.engine.problems import Place, Problem
+from wabot.engine.problems import Problem
 from wabot.engine.texts import Texts
-from wabot.errors import ConfigurationError, FlowError, UsageError
-from wabot.settings import FILE, Settings
+from wabot.errors import ConfigurationError, FlowError, SettingsError, UsageError
+from wabot.settings import FILE, Settings, read_settings
 from wabot.testing.files import looks_like_cases, read_cases
 from wabot.testing.places import SUFFIXES, display, project_of, read, with_neighbours
 from wabot.testing.projects import IN_MEMORY, tests_of, text_folders
+
+_SILENT = "flow: silent\nstates: {silent: {initial: true, final: true}}\n"
 
 
 def run(paths: Sequence[Path], *, strict: bool, as_json: bool) -> None:
@@ -56,6 +62,10 @@ class Report:
     def sorted(self) -> list[Problem]:
         return sorted(self.problems, key=lambda problem: (problem.place, problem.code, problem.message))
 
+    @property
+    def _failed(self) -> bool:
+        return any(problem.severity == "error" for problem in self.problems)
+
     def add(self, path: Path, *, explicit: bool = True) -> None:
         """Check a project, a directory or a file. Raises UsageError where there is nothing to check."""
         if path.is_file():
@@ -68,22 +78,47 @@ class Report:
                 raise UsageError(
                     "there is no project here", hint="name a flow's file, or make a project with wabot new"
                 )
-            self._project(load_settings(folder))
+            self._project(folder)
         else:
             self._directory(path)
+
+    @contextmanager
+    def _noting(self, folder: Path) -> Iterator[None]:
+        """What keeps the project in `folder` from running is a finding."""
+        try:
+            yield
+        except FlowError as error:
+            self.problems.update(error.problems)
+        except ConfigurationError as error:
+            self.problems.update(problems_of(error, folder))
+
+    def _settings(self, folder: Path) -> Settings:
+        """With the defaults in place of what is wrong. Raises SettingsError where nothing can be read."""
+        settings, wrong = read_settings(folder)
+        try:
+            modules_of(settings)
+        except SettingsError as error:
+            wrong.append(error)
+            settings = settings.model_copy(update={"modules": None})
+        for each in wrong:
+            self.problems.update(problems_of(each, folder))
+        return settings
 
     def _file(self, file: Path) -> None:
         folder = project_of(file)
         if file.name == FILE:
-            self._project(load_settings(file.parent))
+            self._project(file.parent)
         elif looks_like_cases(file):
             self._tests([file])
-        elif folder and file.resolve().parent in [
-            d.resolve() for d in load_settings(folder).text_directories
-        ]:
-            self._texts(file, load_settings(folder))
+        elif folder is None:
+            self._within([file], loose_settings([file]))
         else:
-            self._within([file], load_settings(folder) if folder else loose_settings([file]))
+            with self._noting(folder):
+                settings = self._settings(folder)
+                if file.resolve().parent in [each.resolve() for each in settings.text_directories]:
+                    self._texts(file, settings)
+                else:
+                    self._within([file], settings)
 
     def _within(self, files: Sequence[Path], settings: Settings) -> None:
         """These flows alone, among the others of the settings."""
@@ -99,24 +134,39 @@ class Report:
         self.files.add(file)
         self.problems.update(found for found in everything.problems if found.place.file == display(file))
 
-    def _project(self, settings: Settings) -> None:
-        for folder in settings.text_directories:
-            self.files.update(path for path in folder.glob("*") if path.suffix in SUFFIXES)
-        self.files.add(settings.path(Path(FILE)))
-        self._flows(settings.flow_files, settings)
-        if not any(problem.severity == "error" for problem in self.problems):
+    def _project(self, folder: Path) -> None:
+        self.files.add(folder / FILE)
+        with self._noting(folder):
+            settings = self._settings(folder)
+            for texts in settings.text_directories:
+                self.files.update(path for path in texts.glob("*") if path.suffix in SUFFIXES)
+            self._tests(tests_of(settings))
+            with self._noting(folder):
+                flows = self._flows(settings.flow_files, settings)
+                if flows and (settings.flow or not self._failed):
+                    starting_flow(settings, flows)
             self._start(settings)
-        self._tests(tests_of(settings))
 
     def _start(self, settings: Settings) -> None:
-        """Put the app together, on a database in memory: what its settings and modules refuse shows now."""
-        try:
-            build(settings.model_copy(update={"database": SecretStr(IN_MEMORY)})).bind().close()
-        except FlowError as error:
-            self.problems.update(error.problems)
-        except ConfigurationError as error:
-            place = Place(display(settings.path(Path(FILE))))
-            self.problems.add(Problem(place, "settings", error.message, error.hint or ""))
+        """Put the app together, on a database in memory: what its settings and modules refuse shows now.
+
+        Where something is wrong already, it starts without that, and with another flow.
+        """
+        models = {name: module.settings for name, module in bind(modules_of(settings)).modules.items()}
+        wrong = settings.wrong_sections(models)
+        for error in wrong:
+            self.problems.update(problems_of(error, settings.directory))
+        with self._noting(settings.directory):
+            find_middleware(settings)
+        changes: dict[str, Any] = {"database": SecretStr(IN_MEMORY)}
+        parts: dict[str, Any] = {}
+        if self._failed:
+            refused = {error.keys[0] for error in wrong}
+            sound = {name: table for name, table in settings.sections.items() if name not in refused}
+            changes |= {"flow": "", "senders": {}, "middleware": [], "sections": sound}
+            parts = {"sources": [load_flow(_SILENT, FILE)], "texts": Texts()}
+        with self._noting(settings.directory):
+            build(settings.model_copy(update=changes), **parts).bind().close()
 
     def _directory(self, folder: Path) -> None:
         """A directory that is no project: its flows and tests, and the projects below it."""
@@ -127,20 +177,25 @@ class Report:
         if not files and not projects:
             raise UsageError(f"there is no flow and no project in {folder}")
         for project in projects:
-            self._project(load_settings(project))
+            self._project(project)
         self._tests(tests)
-        if flows:
-            above = project_of(folder)
-            self._within(flows, load_settings(above) if above else loose_settings(flows))
+        if flows and (above := project_of(folder)):
+            with self._noting(above):
+                self._within(flows, self._settings(above))
+        elif flows:
+            self._within(flows, loose_settings(flows))
 
-    def _flows(self, files: Sequence[Path], settings: Settings, beside: Sequence[Path] = ()) -> None:
-        """Check these flows; `beside` are there to be named by them, and not themselves looked at."""
+    def _flows(self, files: Sequence[Path], settings: Settings, beside: Sequence[Path] = ()) -> set[str]:
+        """Check these flows; `beside` are there to be named by them, and not themselves looked at.
+
+        Gives the names of these, or none where one of them can't be read.
+        """
         self.files.update(files)
         sources, failed = _read(files)
         others, _ = _read(beside)
         self.problems.update(failed)
         texts = Texts.load(settings.text_directories, default=settings.locale, display=display)
-        known = bind(find_modules(settings.modules))
+        known = bind(modules_of(settings))
         found = check(
             [*sources, *others],
             texts,
@@ -152,6 +207,7 @@ class Report:
         self.problems.update(
             problem for problem in [*found, *texts.problems] if problem.place.file not in hidden
         )
+        return set() if failed else {source.flow for source in sources}
 
     def _tests(self, files: Sequence[Path]) -> None:
         for file in files:

@@ -3,7 +3,7 @@
 from contextlib import closing
 from pathlib import Path
 
-from wabot.bootstrap import find_modules
+from wabot.bootstrap import modules_of
 from wabot.cli import run as running
 from wabot.cli.screen import show, show_json
 from wabot.core.database import Database
@@ -16,7 +16,7 @@ def upgrade(project: Path | None, *, as_json: bool) -> None:
     """Bring the tables of wabot and of the project's modules to their newest form."""
     settings = running.settings_here(project)
     with closing(Database(settings.database_url)) as database:
-        changed = upgrade_schema(database, find_modules(settings.modules))
+        changed = upgrade_schema(database, modules_of(settings))
     if as_json:
         show_json({"database": _shown(settings), "upgraded": changed})
     else:
@@ -27,7 +27,7 @@ def current(project: Path | None, *, as_json: bool) -> None:
     """Say whose tables aren't in their newest form, and leave with 1 where there are any."""
     settings = running.settings_here(project)
     with closing(Database(settings.database_url)) as database:
-        behind = pending(database, find_modules(settings.modules))
+        behind = pending(database, modules_of(settings))
     if as_json:
         show_json({"database": _shown(settings), "pending": behind})
     elif behind:

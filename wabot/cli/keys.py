@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wabot.app.parts import prepare
-from wabot.bootstrap import find_modules
+from wabot.bootstrap import modules_of
 from wabot.cli.run import settings_here
 from wabot.cli.screen import show, show_json, table
 from wabot.core.database import Database
@@ -21,7 +21,7 @@ from wabot.settings import Settings
 def new(name: str, scopes: Sequence[str], project: Path | None, *, as_json: bool) -> None:
     """Raises UsageError for a scope that no route of this project asks for."""
     settings = settings_here(project)
-    known = keys.known_scopes(module.name for module in find_modules(settings.modules))
+    known = keys.known_scopes(module.name for module in modules_of(settings))
     for scope in scopes:
         if scope not in known:
             hint = did_you_mean(scope, known) or f"there are {', '.join(known)}"
@@ -62,7 +62,7 @@ def revoke(prefix: str, project: Path | None, *, as_json: bool) -> None:
 def _database(settings: Settings) -> Iterator[Database]:
     with closing(Database(settings.database_url)) as database:
         # A deployment's first key is made before anything has run.
-        prepare(database, find_modules(settings.modules))
+        prepare(database, modules_of(settings))
         yield database
 
 

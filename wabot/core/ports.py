@@ -84,6 +84,16 @@ class Lookup(Protocol):
         ...
 
 
+@runtime_checkable
+class Bounded(Protocol):
+    """What a channel has beside that knows when the provider has answered, or never will."""
+
+    @property
+    def answers_within(self) -> timedelta:
+        """The longest that the call which hands over a message takes: `[runtime] lease` is more."""
+        ...
+
+
 class Doorbell(Protocol):
     def ring(self, conversation_id: int) -> None:
         """There is work for this conversation. A ring may get lost: the sweeper finds the work too."""

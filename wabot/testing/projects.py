@@ -12,7 +12,7 @@ from typing import Self
 from pydantic import SecretStr
 
 from wabot.app import App, load_flows, load_texts
-from wabot.bootstrap import build, find_modules
+from wabot.bootstrap import build, modules_of
 from wabot.core.module import Module
 from wabot.core.ports import Channel, Clock, Ids
 from wabot.engine.loader import Source as FlowSource
@@ -79,7 +79,7 @@ class Project:
 
     @cached_property
     def modules(self) -> list[Module]:
-        return [*find_modules(self.settings.modules), *self.extra]
+        return [*modules_of(self.settings), *self.extra]
 
     def verify(self) -> None:
         """Put the app together once. Raises what keeps it from running: FlowInvalid, SettingsError."""

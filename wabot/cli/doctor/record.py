@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from wabot.bootstrap import find_modules, import_queue
+from wabot.bootstrap import import_queue, modules_of
 from wabot.cli.doctor.finding import Finding, error, of_error, warning, well
 from wabot.core.database import Database
 from wabot.core.migrate import pending
@@ -38,7 +38,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
             yield _new_file(file, shown)
             return
         with closing(Database(settings.database_url)) as database:
-            behind = pending(database, find_modules(settings.modules))
+            behind = pending(database, modules_of(settings))
             yield _server(database.engine, shown, settings)
     except SQLAlchemyError as raised:
         reason = str(getattr(raised, "orig", None) or raised).strip().split("\n")[0]

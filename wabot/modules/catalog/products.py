@@ -82,7 +82,7 @@ def content_of(file: Path) -> bytes:
 
 def _unreadable(file: Path, error: OSError) -> SettingsError:
     reason = "isn't there" if isinstance(error, FileNotFoundError) else f"can't be read: {error.strerror}"
-    return SettingsError(f"the catalog {file} {reason}", hint="set [catalog] file")
+    return SettingsError(f"the catalog {file} {reason}", hint="set [catalog] file", keys=("catalog", "file"))
 
 
 def parse_products(content: bytes, file: str, currency: str) -> list[Product]:

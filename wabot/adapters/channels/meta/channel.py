@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from wabot.adapters.channels.meta.codes import NEVER_TAKEN, TOO_MANY, refusal_of
-from wabot.adapters.channels.meta.line import Answer, Line
+from wabot.adapters.channels.meta.line import CONNECT, Answer, Line
 from wabot.adapters.channels.meta.rendering import rendered
 from wabot.core.limits import SERVICE_WINDOW
 from wabot.core.messages import Outbound
@@ -47,6 +48,7 @@ class MetaChannel:
         line: Line | None = None,
     ) -> None:
         self.name = name
+        self.answers_within = timedelta(seconds=min(CONNECT, timeout) + timeout)
         self._phone_numbers = dict(phone_numbers)
         self._language = language
         self._url = f"{(api_base or API_BASE).rstrip('/')}/{api_version}"

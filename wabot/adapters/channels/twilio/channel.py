@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,7 +11,7 @@ from twilio.rest import Client
 from wabot.adapters.channels.twilio.codes import NO_SUCH_CONTENT, WRONG_VARIABLES
 from wabot.adapters.channels.twilio.contents import Contents
 from wabot.adapters.channels.twilio.errors import asked
-from wabot.adapters.channels.twilio.line import Line
+from wabot.adapters.channels.twilio.line import CONNECT, Line
 from wabot.adapters.channels.twilio.lookup import Found, Search
 from wabot.adapters.channels.twilio.rendering import Rich, as_plain, as_rich, variables_json
 from wabot.core.database import Database
@@ -57,6 +58,7 @@ class TwilioChannel:
         timeout: float = 15.0,
     ) -> None:
         self.name = name
+        self.answers_within = timedelta(seconds=min(CONNECT, timeout) + timeout)
         self._service = messaging_service
         self._status_url = status_url
         self._line = Line(api_base, timeout)
