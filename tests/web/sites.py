@@ -110,8 +110,12 @@ class Site:
 
 def make_site(database: str = "sqlite://", *, web: Mapping[str, Any] | None = None, **parts: Any) -> Site:
     app = make_app(database, web=web, **parts).bind()
-    key = new_key(app.database, app.clock, "boss", ["admin"])[1]
-    return Site(app, create_app(app), key)
+    try:
+        key = new_key(app.database, app.clock, "boss", ["admin"])[1]
+        return Site(app, create_app(app), key)
+    except BaseException:
+        app.close()
+        raise
 
 
 class Work(BaseModel):
