@@ -42,13 +42,13 @@ def routes(site: Site) -> Iterator[tuple[Rule, str, str]]:
 
 
 def test_every_route_of_the_api_asks_for_a_key(site: Site) -> None:
-    tried = 0
+    tried, almost = 0, site.key[:-1] + ("B" if site.key.endswith("A") else "A")
     for _, method, path in routes(site):
         for headers in (
             {},
             {"Authorization": ""},
             {"Authorization": "Bearer"},
-            {"Authorization": f"Bearer {site.key[:-1]}A"},
+            {"Authorization": f"Bearer {almost}"},
             {"Authorization": f"Bearer {site.key}x"},
             {"Authorization": f"Basic {site.key}"},
             {"Authorization": f"Bearer wabot_{'0' * 12}_{'x' * 43}"},
