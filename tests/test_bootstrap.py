@@ -99,6 +99,8 @@ def test_a_lease_that_is_long_enough(project: Path, environment: dict[str, str],
         ("WABOT_FLOW", "shpo", 'there is no flow "shpo"'),
         ("WABOT_SENDERS", '{"+911": "shpo"}', 'there is no flow "shpo"'),
         ("WABOT_MODULES", '["catalgo"]', 'no module "catalgo" is installed'),
+        ("WABOT_MODULES", '["orders", "orders"]', '"orders" is there twice'),
+        ("REDIS_URL", "carrier://x", "the URL of Redis can't be read"),
         ("WABOT_MIDDLEWARE", '["log_turn"]', '"log_turn" names no function'),
         (
             "WABOT_MIDDLEWARE",

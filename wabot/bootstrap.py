@@ -63,8 +63,11 @@ def build(settings: Settings, **overrides: Any) -> App:
     if not (settings.twilio.configured or settings.meta.configured):
         parts["channel"] = ConsoleChannel()
     if settings.redis_url:
-        link, shared = _in_redis(settings, settings.redis_url)
-        bell = import_queue().RqDoorbell(settings.redis_url, shared["metrics"])
+        try:
+            link, shared = _in_redis(settings, settings.redis_url)
+            bell = import_queue().RqDoorbell(settings.redis_url, shared["metrics"])
+        except SettingsError as error:
+            raise settings.told(error) from error
         parts |= {**shared, "doorbell": bell}
         closers += [link.close, bell.close]
     app = App(settings, **{**parts, **overrides})
@@ -271,6 +274,8 @@ def modules_of(settings: Settings) -> list[Module]:
             )
             hint = did_you_mean(name, found) or there
             raise settings.refused(["modules"], f'no module "{name}" is installed', hint)
+        if wanted.count(name) > 1:
+            raise settings.refused(["modules"], f'"{name}" is there twice', "name it once")
     return [_load(found[name]) for name in wanted]
 
 

@@ -75,6 +75,18 @@ _HIDDEN = ("directory", "sections")
 _LIST, _TABLE = ("a list", ["…", "…"]), ("a table", {"…": "…"})
 _SHAPES: dict[str, tuple[str, Any]] = {"list_type": _LIST, "dict_type": _TABLE, "model_type": _TABLE}
 """By pydantic's names of the errors."""
+_KINDS = {
+    "string_type": "text, in quotes",
+    "path_type": "a path, in quotes",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "time_delta_type": "a length of time, like 90s or 1h30m",
+}
 _NO_SETTINGS = frozenset({"project", "crash_at", "parent"})
 """Variables of ours that say something else."""
 
@@ -138,11 +150,11 @@ class RuntimeSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tries: int = Field(default=3, ge=1, le=100)
-    lease: Duration = timedelta(seconds=60)
-    grace: Duration = timedelta(seconds=60)
-    give_up: Duration = timedelta(hours=24)
-    sweep: Duration = timedelta(seconds=1)
-    patience: Duration = timedelta(seconds=2)
+    lease: Duration = Field(default=timedelta(seconds=60), gt=timedelta())
+    grace: Duration = Field(default=timedelta(seconds=60), ge=timedelta())
+    give_up: Duration = Field(default=timedelta(hours=24), ge=timedelta())
+    sweep: Duration = Field(default=timedelta(seconds=1), gt=timedelta())
+    patience: Duration = Field(default=timedelta(seconds=2), ge=timedelta())
     effects: int = Field(default=4, ge=1, le=64, description="threads that wait for other servers")
 
 
@@ -410,6 +422,9 @@ def read_settings(
     given_by = {name: value for name, value in both.items() if value or name not in USUAL_NAMES}
     variables = {name: f"{'the environment' if name in own else DOTENV}'s {name}" for name in given_by}
     given, wrong = _from_environment(given_by, variables)
+    for hidden in [key for key in _HIDDEN if key in data and not isinstance(data[key], dict)]:
+        del data[hidden]
+        wrong.append(_error([hidden], "there is no such setting", None, FILE))
     merged, origins = _merged(_sorted_out(data), given), _origins_of(given, variables)
     while True:
         try:
@@ -564,7 +579,7 @@ def _refused(
 def _finding(
     found: ErrorDetails, path: list[str], model: type[BaseModel], origins: Mapping[str, Any]
 ) -> SettingsError:
-    inner = list(map(str, found["loc"]))
+    inner = [str(key) for key in found["loc"] if key != "[key]"]
     keys = [*path, *inner]
     if found["type"] == "missing":
         # What isn't there was given by nobody; the table that lacks it was.
@@ -575,6 +590,8 @@ def _finding(
     if found["type"] == "extra_forbidden":
         hint = did_you_mean(keys[-1], _keys(_table(model, inner)))
         return _error(keys, "there is no such setting", hint, source)
+    if found["type"] in _KINDS:
+        return _error(keys, f"this is to be {_KINDS[found['type']]}", None, source)
     if found["type"] in _SHAPES:
         shape, plain = _SHAPES[found["type"]]
         field = _table(model, inner).model_fields.get(inner[-1])

@@ -203,7 +203,7 @@ def test_everything_at_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ("wabot.toml", 2, 1, 'flow: there is no flow "shpo"'),
         ("wabot.toml", 3, 1, 'modules: no module "catalgo" is installed'),
         ("wabot.toml", 4, 1, MIDDLEWARE),
-        ("wabot.toml", 7, 10, "business.name: Input should be a valid string"),
+        ("wabot.toml", 7, 10, "business.name: this is to be text, in quotes"),
         ("wabot.toml", 8, 12, "runtime.tries: Input should be greater than or equal to 1"),
         ("wabot.toml", 8, 23, LEASE),
         ("wabot.toml", 15, 1, CUTOFF),
@@ -221,7 +221,7 @@ LEASE = (
     "runtime.lease: 1s is too short: a message to twilio may be on its way for 20s, "
     "and could be sent a second time meanwhile"
 )
-CUTOFF = "catalog.cutoff: Input should be a valid number, unable to parse string as a number"
+CUTOFF = "catalog.cutoff: this is to be a number"
 
 
 def test_a_variable_has_no_line(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,6 +263,16 @@ def test_a_flows_directory_that_is_not_there(project: Path) -> None:
     (project / "wabot.toml").write_text('flow = "shop"\nflows = [\n  "flws"\n]\n')
     [problem] = wabot("check", "--json").json["problems"]
     assert (problem["line"], problem["hint"]) == (2, "name a directory or a file")
+
+
+def test_flows_are_not_checked_without_their_files(project: Path) -> None:
+    broken(project)
+    (project / "wabot.toml").write_text('flow = "shop"\ntexts = "texts"\nredis = "carrier://x"\n')
+    found = wabot("check", "--json").json["problems"]
+    assert [(each["line"], each["message"][:24]) for each in found] == [
+        (2, "texts: this is to be a l"),
+        (3, "redis: the URL of Redis "),
+    ]
 
 
 def test_a_catalog_with_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

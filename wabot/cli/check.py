@@ -92,8 +92,9 @@ class Report:
         except ConfigurationError as error:
             self.problems.update(problems_of(error, folder))
 
-    def _settings(self, folder: Path) -> Settings:
-        """With the defaults in place of what is wrong. Raises SettingsError where nothing can be read."""
+    def _settings(self, folder: Path) -> tuple[Settings, set[str]]:
+        """With the defaults in place of what is wrong, and the keys of that. Raises SettingsError where
+        nothing can be read."""
         settings, wrong = read_settings(folder)
         try:
             modules_of(settings)
@@ -102,7 +103,7 @@ class Report:
             settings = settings.model_copy(update={"modules": None})
         for each in wrong:
             self.problems.update(problems_of(each, folder))
-        return settings
+        return settings, {each.keys[0] for each in wrong if each.keys}
 
     def _file(self, file: Path) -> None:
         folder = project_of(file)
@@ -114,7 +115,7 @@ class Report:
             self._within([file], loose_settings([file]))
         else:
             with self._noting(folder):
-                settings = self._settings(folder)
+                settings, _ = self._settings(folder)
                 if file.resolve().parent in [each.resolve() for each in settings.text_directories]:
                     self._texts(file, settings)
                 else:
@@ -137,14 +138,16 @@ class Report:
     def _project(self, folder: Path) -> None:
         self.files.add(folder / FILE)
         with self._noting(folder):
-            settings = self._settings(folder)
+            settings, unknown = self._settings(folder)
             for texts in settings.text_directories:
                 self.files.update(path for path in texts.glob("*") if path.suffix in SUFFIXES)
             self._tests(tests_of(settings))
-            with self._noting(folder):
-                flows = self._flows(settings.flow_files, settings)
-                if flows and (settings.flow or not self._failed):
-                    starting_flow(settings, flows)
+            # Without the right files there would be findings that are none.
+            if not unknown & {"flows", "texts"}:
+                with self._noting(folder):
+                    flows = self._flows(settings.flow_files, settings)
+                    if flows and not unknown & {"flow", "senders"}:
+                        starting_flow(settings, flows)
             self._start(settings)
 
     def _start(self, settings: Settings) -> None:
@@ -181,7 +184,7 @@ class Report:
         self._tests(tests)
         if flows and (above := project_of(folder)):
             with self._noting(above):
-                self._within(flows, self._settings(above))
+                self._within(flows, self._settings(above)[0])
         elif flows:
             self._within(flows, loose_settings(flows))
 

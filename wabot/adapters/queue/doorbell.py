@@ -50,7 +50,9 @@ def connect(url: str, timeout: float | None = ANSWER_SECONDS) -> Redis:
         return Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=ANSWER_SECONDS, retry=retry)
     except ValueError as error:
         raise SettingsError(
-            f"the URL of Redis can't be read: {error}", hint="write it like redis://localhost:6379/0"
+            f"the URL of Redis can't be read: {error}",
+            hint="write it like redis://localhost:6379/0",
+            keys=("redis",),
         ) from None
 
 

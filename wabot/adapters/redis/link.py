@@ -40,7 +40,9 @@ class Link:
             )
         except ValueError as error:
             raise SettingsError(
-                f"the URL of Redis can't be read: {error}", hint="write it like redis://localhost:6379/0"
+                f"the URL of Redis can't be read: {error}",
+                hint="write it like redis://localhost:6379/0",
+                keys=("redis",),
             ) from None
         self._seconds = seconds
         self._away_until: float | None = None
