@@ -366,6 +366,7 @@ def test_processes_that_open_a_new_file_at_once_both_find_it_ready(tmp_path: Pat
         ("sqlite://wabot.db", "lacks its third slash"),
         ("sqlite:///wabot.db?timeout=soon", "more than SQLite's file"),
         ("sqlite:///wabot\0.db", "a character in it that no name has"),
+        ("sqlite:///wabot%00.db", "a character in it that no name has"),
         ("", "can't be read"),
     ],
 )

@@ -16,6 +16,7 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from sqlalchemy import (
     BigInteger,
@@ -274,7 +275,7 @@ def parse_url(url: str) -> URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise RecordError("the database URL can't be read", hint=_WRITTEN) from None
-    if "\0" in url:
+    if "\0" in unquote(url):
         raise RecordError("the database URL has a character in it that no name has", hint=_WRITTEN)
     driver = _DRIVERS.get(parsed.drivername)
     if driver is None:
