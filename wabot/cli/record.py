@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from wabot.bootstrap import find_modules
+from wabot.bootstrap import modules_of
 from wabot.core.database import Database
 from wabot.core.migrate import pending
 from wabot.errors import RecordError
@@ -14,7 +14,7 @@ from wabot.settings import Settings
 def record_of(settings: Settings) -> Iterator[Database]:
     """Raises RecordError where its tables are not up to date."""
     with closing(Database(settings.database_url)) as database:
-        if behind := pending(database, find_modules(settings.modules)):
+        if behind := pending(database, modules_of(settings)):
             raise RecordError(
                 f"the database's tables of {', '.join(behind)} are not up to date", hint="wabot db upgrade"
             )
