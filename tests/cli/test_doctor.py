@@ -81,10 +81,17 @@ def test_a_whole_deployment_is_well(examined: Examine, project: Path) -> None:
     told = [each for several in found.values() for each in several]
     assert {each["verdict"] for each in told} == {"ok"}
     assert found["twilio"][0]["message"] == f"account {TWILIO['TWILIO_SID']}, sends as +14155238886"
-    assert found["public_url"][0]["message"] == "https://bot.example.com/whatsapp/webhook"
+    webhook = "https://bot.example.com/whatsapp/webhook"
+    assert found["public_url"][0]["message"] == f"{webhook}, {webhook}/meta"
     assert len(found["signatures"]) == 2
     assert found["web"][0]["message"] == "127.0.0.1, port 8000; there is a key"
     assert found["migrations"][0]["message"] == "the tables are up to date"
+
+
+def test_the_public_url_is_shown_as_its_provider_is_told_it(examined: Examine, project: Path) -> None:
+    add_key(project)
+    told = examined(**META, **PUBLIC)["public_url"][0]["message"]
+    assert told == "https://bot.example.com/whatsapp/webhook/meta"
 
 
 def test_a_key_is_asked_for_in_dev_mode_too_once_there_is_one(examined: Examine, project: Path) -> None:

@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 
 import pytest
@@ -16,6 +17,7 @@ from tests.cli.terminal import wabot
 from tests.queue.deployment import Process
 from wabot.adapters.wsgi import Threads, address
 from wabot.cli.run import with_options
+from wabot.core.limits import META_WEBHOOK_BYTES
 from wabot.errors import ConfigurationError, UsageError
 from wabot.settings import Settings
 
@@ -133,6 +135,17 @@ def test_options_come_before_the_settings() -> None:
 def test_an_address_that_is_not_ours(host: str, reason: str) -> None:
     with pytest.raises(ConfigurationError, match=reason):
         Threads(lambda _environment, _start: [], host=host, port=0, threads=1)
+
+
+def test_the_threads_take_what_meta_sends_at_most() -> None:
+    def length(environment: dict[str, Any], start: Any) -> list[bytes]:
+        start("200 OK", [("Content-Type", "text/plain")])
+        return [str(len(environment["wsgi.input"].read())).encode()]
+
+    with Threads(length, host="127.0.0.1", port=0, threads=1) as server:
+        request = urllib.request.Request(server.url, data=b"x" * META_WEBHOOK_BYTES)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert int(answer.read()) == META_WEBHOOK_BYTES
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,12 @@ from gunicorn.app.base import BaseApplication
 from waitress import wasyncore
 from waitress.server import create_server
 
+from wabot.core.limits import META_WEBHOOK_BYTES
 from wabot.errors import ConfigurationError
 
 Application = Callable[..., Iterable[bytes]]
 """As PEP 3333 has it."""
-MAX_BODY = 1024 * 1024
+MAX_BODY = META_WEBHOOK_BYTES + 1024 * 1024
 """Bytes of a body that are read at all; what the application takes is less, and it says so more kindly."""
 QUIET = 30
 """Seconds after which a connection that says nothing is closed."""

@@ -13,8 +13,9 @@ from wabot.core.flag import Flag
 
 PARENT = "WABOT_PARENT"
 """In a child's environment: the process that keeps it."""
-STARTING = 5.0
-"""A child that gives up within these seconds could not start, and another one couldn't either."""
+STARTING = 15.0
+"""A child that gives up within these seconds could not start, and another one couldn't either. Importing all
+of it takes a second or two, and on a machine with too much to do several times that."""
 SHORT_LIFE = 30.0
 LONGEST_PAUSE = 30.0
 POLL = 0.5

@@ -105,7 +105,8 @@ def _public_url(settings: Settings) -> Finding:
         return error("public_url", f"{url} ends in /whatsapp, which is added to it", f"end it before: {mend}")
     if parts.port not in (None, 443):
         return warning("public_url", f"{url}: Meta calls port 443 alone", "serve it at port 443, by a proxy")
-    return well("public_url", f"{url}/whatsapp/webhook")
+    asked = {"/whatsapp/webhook": settings.twilio, "/whatsapp/webhook/meta": settings.meta}
+    return well("public_url", ", ".join(f"{url}{path}" for path, by in asked.items() if by.configured))
 
 
 def _is_public(host: str) -> bool:
