@@ -161,7 +161,12 @@ def web_app(directory: Path) -> Any:
     try:
         settings = load_settings(directory)
         configure_logging(settings)
-        return import_web().create_app(build(settings).bind())
+        app = build(settings).bind()
+        try:
+            return import_web().create_app(app)
+        except BaseException:
+            app.close()
+            raise
     except WabotError as error:
         sys.stderr.write(f"error: {error}\n")
         raise SystemExit(NO_WORKER) from None
