@@ -151,10 +151,14 @@ def _run_on_postgres(
     connection = driver.pgconn
     ready = [cast("_PostgresReady", each.on(dialect)) for each, _ in batch]
     written = [each.written(values) for each, (_, values) in zip(ready, batch, strict=True)]
-    if len(ready) == 1 and ready[0].name in info:
-        result = _succeeded(dialect, ready[0], connection.exec_prepared(ready[0].name, written[0]))
-    else:
-        result = _exchanged(dialect, connection, info, ready, written)
+    errors: Any = dialect.loaded_dbapi
+    try:
+        if len(ready) == 1 and ready[0].name in info:
+            result = _succeeded(dialect, ready[0], connection.exec_prepared(ready[0].name, written[0]))
+        else:
+            result = _exchanged(dialect, connection, info, ready, written)
+    except errors.Error as error:
+        raise StatementError(ready[-1].sql) from error
     return ready[-1].rows(result) if fetch else []
 
 
@@ -180,16 +184,16 @@ def _exchanged(
         connection.pipeline_sync()
         results = list(_results(connection))
         connection.exit_pipeline_mode()
-    except BaseException as error:
+    except BaseException:
         # Answers may still be on their way, and would be taken for those to what comes next.
         connection.finish()
-        if isinstance(error, cast("Any", dialect.loaded_dbapi).Error):
-            raise StatementError(ready[-1].sql) from error
         raise
     for (each, prepares), result in zip(sent, results, strict=False):
         _succeeded(dialect, each, result)
         if prepares:
             info[each.name] = True
+    if len(results) < len(sent):
+        raise cast("Any", dialect.loaded_dbapi).OperationalError("the connection was lost")
     return results[-1]
 
 
