@@ -51,7 +51,8 @@ def is_known(name: str) -> bool:
     first, *rest = name.removeprefix("WABOT_").lower().split("__")
     field = Settings.model_fields.get(first)
     if field is None:
-        return first in ("catalog", "orders", "invoices")
+        # The last is the module that docs/modules.md writes.
+        return first in ("catalog", "orders", "invoices", "loyalty")
     model = field.annotation
     inner = isinstance(model, type) and issubclass(model, BaseModel)
     return not rest or (inner and (rest[0] in model.model_fields or first == "business"))  # type: ignore[union-attr]
