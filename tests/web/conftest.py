@@ -3,9 +3,11 @@ from typing import Any
 
 import pytest
 
+from tests.web.offices import Office
 from tests.web.sites import Site, make_site
 
 MakeSite = Callable[..., Site]
+MakeOffice = Callable[..., Office]
 
 
 @pytest.fixture
@@ -25,3 +27,17 @@ def build(database_url: str) -> Iterator[MakeSite]:
 @pytest.fixture
 def site(build: MakeSite) -> Site:
     return build()
+
+
+@pytest.fixture
+def open_office(database_url: str) -> Iterator[MakeOffice]:
+    """`Office` on a fresh database, closed afterwards."""
+    made: list[Office] = []
+
+    def make(**parts: Any) -> Office:
+        made.append(Office(database_url, **parts))
+        return made[-1]
+
+    yield make
+    for office in made:
+        office.close()

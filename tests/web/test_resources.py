@@ -1,33 +1,19 @@
 """Conversations, contacts, messages and failed events over HTTP, on both databases."""
 
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text, update
 
+from tests.web.conftest import MakeOffice
 from tests.web.offices import MEERA, RAVI, Office
 from tests.web.sites import ASHA, OURS
 from wabot.core.ports import Capabilities
 from wabot.core.tables import ConversationRow, InboundRow, OutboxRow
 from wabot.errors import Undeliverable
 
-MakeOffice = Callable[..., Office]
 SECOND = "+14155230000"
-
-
-@pytest.fixture
-def open_office(database_url: str) -> Iterator[MakeOffice]:
-    made: list[Office] = []
-
-    def make(**parts: Any) -> Office:
-        made.append(Office(database_url, **parts))
-        return made[-1]
-
-    yield make
-    for office in made:
-        office.close()
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 """Orders, invoices, and whatever else a module serves, over HTTP, on both databases."""
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
+from tests.web.conftest import MakeOffice
 from tests.web.offices import LINE, RAVI, Office
 from tests.web.sites import ASHA, make_site
 from wabot.core.module import Call, Module
@@ -19,20 +19,6 @@ HOSTILE = [
     "=cmd|'/C calc'!A0",
     "'; DROP TABLE contact;--",
 ]
-MakeOffice = Callable[..., Office]
-
-
-@pytest.fixture
-def open_office(database_url: str) -> Iterator[MakeOffice]:
-    made: list[Office] = []
-
-    def make(**parts: Any) -> Office:
-        made.append(Office(database_url, **parts))
-        return made[-1]
-
-    yield make
-    for office in made:
-        office.close()
 
 
 @pytest.fixture
