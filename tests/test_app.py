@@ -277,6 +277,12 @@ def test_flows_and_texts_come_from_the_project(make: MakeApp, tmp_path: Path) ->
     assert app.registry.commands == {}
 
 
+def test_a_flow_that_conversations_begin_with_has_no_values_from_elsewhere(make: MakeApp) -> None:
+    unset = "flow: menu\ndatamodel: {t: {}}\nstates: {a: {enter: [{log: t + 1}], final: true}}"
+    with pytest.raises(FlowInvalid, match="nothing ever sets it"):
+        make(sources=[load_flow(unset, "menu.yaml")]).bind()
+
+
 def test_every_flow_file_that_is_wrong_is_named(make: MakeApp, tmp_path: Path) -> None:
     (tmp_path / "flows").mkdir()
     (tmp_path / "flows/a.yaml").write_text("states: [", encoding="utf-8")

@@ -347,3 +347,18 @@ def test_a_flow_in_no_project_may_name_any_secret(tmp_path: Path) -> None:
         "  b: {final: true}\n"
     )
     assert wabot("check", flow).out == "1 file checked: nothing found\n"
+
+
+def test_a_variable_that_nothing_sets_in_the_flow_that_starts(project: Path) -> None:
+    flow = project / "flows" / "never.yaml"
+    flow.write_text(
+        "flow: never\ndatamodel: {t: {type: text}}\n"
+        'states: {a: {enter: [{say: "{{ t|upper }}"}], final: true}}\n'
+    )
+    assert wabot("check", "flows/never.yaml").code == 0, "others may run it, and give it a value"
+
+    settings = project / "wabot.toml"
+    settings.write_text(settings.read_text() + '\n[senders]\n"+14155550100" = "never"\n')
+    ran = wabot("check", "flows/never.yaml")
+    assert ran.code == 1
+    assert 'flows/never.yaml:3:28: error: "t" is used here, and nothing ever sets it' in ran.out

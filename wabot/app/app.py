@@ -20,6 +20,7 @@ from wabot.app.parts import (
     quota_of,
     read_sections,
     starting_flow,
+    starting_flows,
 )
 from wabot.core.buckets import Buckets
 from wabot.core.circuits import OPENNESS, Breaker
@@ -445,7 +446,8 @@ class App:
         texts = load_texts(self.settings) if self._texts is None else self._texts
         # Where nothing is done outside, nobody asks for a secret.
         secrets = self.settings.http.secrets.keys() if self.outside else None
-        options = CheckOptions(self.settings.all_locales, secrets)
+        starts = starting_flows(self.settings, {source.flow for source in sources})
+        options = CheckOptions(self.settings.all_locales, secrets, starts)
         problems = check(sources, texts, registry.commands, registry.invokes, options=options)
         errors = [problem for problem in problems if problem.severity == "error"]
         if errors:

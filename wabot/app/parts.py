@@ -121,6 +121,12 @@ def starting_flow(settings: Settings, flows: Collection[str]) -> str:
     return next(iter(flows))
 
 
+def starting_flows(settings: Settings, flows: Collection[str]) -> set[str]:
+    """The flows that conversations begin with, as far as the settings are right."""
+    only = set(flows) if len(flows) == 1 else set()
+    return ({settings.flow} if settings.flow else only) | set(settings.senders.values())
+
+
 def check_lease(settings: Settings, channels: Iterable[Channel]) -> None:
     """Raises SettingsError for a lease that may end while a message is still on its way to the provider:
     another process would take the message for lost, and it could go twice."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from wabot.app.parts import starting_flow
+from wabot.app.parts import starting_flow, starting_flows
 from wabot.bootstrap import build, find_middleware, modules_of
 from wabot.cli.findings import problems_of
 from wabot.cli.screen import counted, show, show_json, show_problems
@@ -199,12 +199,13 @@ class Report:
         self.problems.update(failed)
         texts = Texts.load(settings.text_directories, default=settings.locale, display=display)
         known = bind(modules_of(settings))
+        starts = starting_flows(settings, {source.flow for source in (*sources, *others)})
         found = check(
             [*sources, *others],
             texts,
             known.commands,
             known.invokes,
-            options=CheckOptions(settings.all_locales, _secrets(settings)),
+            options=CheckOptions(settings.all_locales, _secrets(settings), starts),
         )
         hidden = {source.file for source in others}
         self.problems.update(

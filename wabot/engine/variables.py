@@ -24,6 +24,16 @@ RESERVED = frozenset(
 )
 """Names that every expression sees; no variable shadows them."""
 
+_OF_AN_EVENT = ("name", "data", "type", "sendid", "invokeid")
+
+FIELDS = {
+    "contact": ("id", "name", "phone", "locale"),
+    "message": ("kind", "text", "title", "name", "sender", "media", "location", "raw"),
+    "event": _OF_AN_EVENT,
+    "_event": _OF_AN_EVENT,
+}
+"""What is in those of them that always have the same fields."""
+
 
 class Misfit(ValueError):
     """A value that a variable's type doesn't take."""

@@ -1,8 +1,20 @@
 """The checker: what would fail later, said now, with the place and the mend."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from wabot.engine.check import actions, events, limits, order, reach, structure, types, variables, window
+from wabot.engine.check import (
+    actions,
+    events,
+    limits,
+    operations,
+    order,
+    reach,
+    structure,
+    types,
+    variables,
+    window,
+)
 from wabot.engine.check import texts as said
 from wabot.engine.check.codes import CODES, Code
 from wabot.engine.check.flow import CheckOptions, CommandInfo, Flow
@@ -49,9 +61,9 @@ RULES: tuple[Rule, ...] = (
     types.assignments,
     types.arguments,
     types.loops,
-    types.comparisons,
     types.options,
     types.mere_answers,
+    operations.failing,
     order.unset_variables,
     said.missing,
     said.phrases,
@@ -81,7 +93,7 @@ def check(
     given = _given(sources)
     sandbox = Sandbox()
     found = [*spoken.problems, *said.plurals(spoken), *limits.text_templates(spoken), *_duplicates(sources)]
-    around = options or CheckOptions()
+    around = _closed(sources, options or CheckOptions())
     flows = [
         Flow(
             source,
@@ -110,6 +122,16 @@ def _given(sources: Sequence[Source]) -> dict[str, set[str]]:
                 named = data.get("with")
                 given.setdefault(data["flow"], set()).update(named if isinstance(named, dict) else ())
     return given
+
+
+def _closed(sources: Sequence[Source], options: CheckOptions) -> CheckOptions:
+    """Where an invoke names its flow some other way, that flow may be any of these, and be given anything."""
+    computed = any(
+        isinstance(data, dict) and not {"src", "srcexpr"}.isdisjoint(data)
+        for source in sources
+        for _, data in walk(source.data)
+    )
+    return replace(options, starts=()) if computed else options
 
 
 def _check_flow(flow: Flow, sandbox: Sandbox) -> Iterator[Problem]:

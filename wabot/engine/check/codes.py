@@ -77,6 +77,7 @@ CODES = {
     "bad-variable": _error("A variable that can't be declared so."),
     "bad-expression": _error("An expression or template that can't be read, or isn't allowed."),
     "unknown-variable": _error("A name that is no variable here."),
+    "unknown-field": _error("A field that a value never has."),
     "unset-variable": _error("A variable that is used before anything sets it."),
     "maybe-unset": _warning("A variable that on some way is used before anything sets it."),
     "type-mismatch": _error("A value of a type that its place doesn't take."),

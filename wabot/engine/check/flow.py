@@ -45,10 +45,12 @@ class CheckOptions:
     """`locales` are the project's, for flows that don't name theirs; without any, those with texts.
 
     `secrets` are the names of those in its settings (`[http.secrets]`); None where there is no project.
+    `starts` are the flows that conversations begin with: none but these flows give them first values.
     """
 
     locales: Sequence[str] = ()
     secrets: Collection[str] | None = None
+    starts: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,7 +129,8 @@ class Flow:
     """A flow and what is known around it: the project's texts, commands and other flows.
 
     A flow written inside an invoke is one of its own, whose paths begin at `base`. `given` are the
-    variables that other flows set when they begin this one, `outside` what modules do outside of turns.
+    variables that other flows set when they begin this one, `outside` what modules do outside of turns;
+    where it is `closed`, no others are given to it.
     """
 
     def __init__(
@@ -151,6 +154,7 @@ class Flow:
         self.base = base
         self.given = given
         self.outside = outside or {}
+        self.closed = bool(base) or source.flow in options.starts
         self.uses: list[Use] = []
         self.constant_guards: dict[str, bool] = {}
 
@@ -241,7 +245,8 @@ class Flow:
                 document = invoke.content
                 source = replace(self.source, document=document, tree=Tree.of(document))
                 base = (*self.base, *path, "content")
-                given = frozenset((*invoke.with_, *(param.name for param in invoke.params)))
+                named = (*invoke.with_, *(param.name for param in invoke.params))
+                given = frozenset((*named, *(invoke.namelist or "").split()))
                 yield Flow(
                     source, self.texts, self.commands, self.flows, self.options, base, given, self.outside
                 )

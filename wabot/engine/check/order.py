@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 
 from wabot.engine.check.descriptors import matches
 from wabot.engine.check.flow import Edge, Flow, Placed, companions
+from wabot.engine.check.operations import fails_without
 from wabot.engine.check.reach import entered
 from wabot.engine.check.structure import targets_of
 from wabot.engine.check.uses import Use
 from wabot.engine.check.variables import tested, tests, used_names
-from wabot.engine.document import AssignAction, CommandAction, IfAction, StateNode
+from wabot.engine.document import AssignAction, CommandAction, IfAction, SendAction, StateNode
 from wabot.engine.names import Node
 from wabot.engine.problems import Problem
 
@@ -36,11 +37,15 @@ def meet(one: Fact | None, other: Fact) -> Fact:
 
 
 class Analysis:
-    """The facts of one flow, for the variables that begin without a value and are set somewhere."""
+    """The facts of one flow, for the variables that begin without a value.
+
+    Of those that nothing in the flow sets (`never`), only where nobody else can have set them.
+    """
 
     def __init__(self, flow: Flow) -> None:
         self.flow = flow
-        self.bits = {name: 1 << index for index, name in enumerate(_watched(flow))}
+        self.never = _without_value(flow) - _set_somewhere(flow) if flow.closed else set()
+        self.bits = {name: 1 << index for index, name in enumerate(_watched(flow, self.never))}
         self.facts = Facts()
         self._actions: dict[tuple[Node, Edge | None, str], list[Placed]] = {}
         for placed in flow.actions:
@@ -178,15 +183,27 @@ def _into(node: Node, *, ask: bool | None = None) -> list[str]:
     return [name.partition(".")[0] for name in (*asked, *invoked) if name]
 
 
-def _watched(flow: Flow) -> list[str]:
+def _watched(flow: Flow, never: set[str]) -> list[str]:
     set_somewhere = {name for placed in flow.actions for name in assigned(placed)}
     set_somewhere |= {name for node in flow.tree.nodes for name in _into(node)}
-    return [
-        name
-        for name, variable in flow.document.datamodel.items()
-        if variable.default is None and variable.expr is None
-        if name in set_somewhere and name not in flow.given
-    ]
+    without = _without_value(flow)
+    return [name for name in flow.document.datamodel if name in without & set_somewhere | never]
+
+
+def _without_value(flow: Flow) -> set[str]:
+    """The variables that begin as null."""
+    variables = flow.document.datamodel.items()
+    empty = {name for name, variable in variables if variable.default is None and variable.expr is None}
+    return empty - flow.given
+
+
+def _set_somewhere(flow: Flow) -> set[str]:
+    """The variables that something in the flow writes to, whatever it is."""
+    locations = [name for placed in flow.actions for name in assigned(placed)]
+    locations += [name for node in flow.tree.nodes for name in _into(node)]
+    sends = [p.action.send.idlocation for p in flow.actions if isinstance(p.action, SendAction)]
+    ids = [invoke.idlocation for _, _, invoke in flow.invokes]
+    return {*locations, *flow.looped, *(name.partition(".")[0] for name in (*sends, *ids) if name)}
 
 
 def _block(placed: Placed) -> tuple[Node, Edge | None, str]:
@@ -217,7 +234,11 @@ def _unset(flow: Flow, analysis: Analysis, use: Use, fact: Fact) -> Iterator[Pro
     for name in sorted(unsure & analysis.bits.keys()):
         bit = analysis.bits[name]
         dotted = _dotted(flow, use, name)
-        if not fact[0] & bit and (dotted or use.kind != "expression"):
+        if name in analysis.never:
+            if not fact[0] & bit and fails_without(flow, use, name):
+                message = f'"{name}" is used here, and nothing ever sets it'
+                yield flow.problem("unset-variable", use.path, message, "set it before, or give it a default")
+        elif not fact[0] & bit and (dotted or use.kind != "expression" or fails_without(flow, use, name)):
             message = f'"{name}" is used here before anything sets it'
             yield flow.problem("unset-variable", use.path, message, "set it before, or give it a default")
         elif dotted and not fact[1] & bit and use.edge is None:

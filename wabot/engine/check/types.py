@@ -60,7 +60,7 @@ _ARGUMENT_TAKES = {
     "datetime": {"datetime", "date", "text"},
 }
 
-_MENDS = {
+MENDS = {
     ("text", "integer"): "write … |int",
     ("text", "number"): "write … |float",
     ("list", "text"): "write … |join(', ')",
@@ -68,9 +68,6 @@ _MENDS = {
     ("integer", "text"): "write … |string",
     ("number", "text"): "write … |string",
 }
-
-_ORDERED = ({"integer", "number"}, {"text"}, {"money"}, {"date"}, {"datetime"}, {"list"})
-_SIGNS = {"gt": ">", "gteq": ">=", "lt": "<", "lteq": "<="}
 
 
 def infer(tree: nodes.Node, known: Mapping[str, str]) -> str | None:
@@ -90,6 +87,9 @@ def infer(tree: nodes.Node, known: Mapping[str, str]) -> str | None:
             return known.get(tree.name)
         case nodes.Getattr(node=nodes.Name(name="message"), attr="text"):
             return "text"
+        case nodes.Filter(name="int" | "float" | "decimal") if tree.args or tree.kwargs:
+            others = {infer(other, known) for other in (*tree.args, *(each.value for each in tree.kwargs))}
+            return _FILTERS[tree.name] if others <= {_FILTERS[tree.name], "integer"} else None
         case nodes.Filter():
             return _FILTERS.get(tree.name)
         case nodes.CondExpr(expr1=one, expr2=other) if other is not None:
@@ -109,7 +109,7 @@ def _mismatch(flow: Flow, path: Path, what: str, kind: str, value: str) -> Probl
     article = "an" if kind[0] in "aeio" else "a"
     other = "an" if value[0] in "aeio" else "a"
     message = f"{what} takes {article} {kind}, not {other} {value}"
-    return flow.problem("type-mismatch", path, message, _MENDS.get((value, kind), ""))
+    return flow.problem("type-mismatch", path, message, MENDS.get((value, kind), ""))
 
 
 def defaults(flow: Flow) -> Iterator[Problem]:
@@ -206,19 +206,6 @@ def loops(flow: Flow) -> Iterator[Problem]:
             kind = value_type(flow, use)
             if kind not in (None, "list"):
                 yield _mismatch(flow, use.path, f'"{use.path[-1]}"', "list", str(kind))
-
-
-def comparisons(flow: Flow) -> Iterator[Problem]:
-    """`<` and its like between types that have no order."""
-    for use in flow.uses:
-        for compare in _compares(use):
-            left = infer(compare.expr, flow.types)
-            for operand in compare.ops:
-                right = infer(operand.expr, flow.types)
-                if operand.op in _SIGNS and left and right and not any({left, right} <= g for g in _ORDERED):
-                    message = f"{left} {_SIGNS[operand.op]} {right} can't be compared"
-                    yield flow.problem("type-mismatch", use.path, message, _MENDS.get((left, right), ""))
-                left = right
 
 
 def _compares(use: Use) -> Iterator[nodes.Compare]:

@@ -33,7 +33,7 @@ class Run:
 
 Evaluate = Callable[[Run], Any]
 
-_BINARY: dict[type[nodes.Node], Callable[[Any, Any], Any]] = {
+BINARY: dict[type[nodes.Node], Callable[[Any, Any], Any]] = {
     nodes.Add: operators.add,
     nodes.Sub: operators.subtract,
     nodes.Mul: operators.multiply,
@@ -42,8 +42,8 @@ _BINARY: dict[type[nodes.Node], Callable[[Any, Any], Any]] = {
     nodes.Mod: operators.remainder,
 }
 
-_IS_DEFINED = {"defined": True, "undefined": False}
-_DEFAULTS = ("default", "d")
+IS_DEFINED = {"defined": True, "undefined": False}
+DEFAULTS = ("default", "d")
 _DEFAULT_PARAMETERS = ("default_value", "boolean")
 
 
@@ -173,7 +173,7 @@ class Compiler:
         return build
 
     def _binary(self, node: nodes.BinExpr) -> Evaluate:
-        left, right, operation = self.expression(node.left), self.expression(node.right), _BINARY[type(node)]
+        left, right, operation = self.expression(node.left), self.expression(node.right), BINARY[type(node)]
         return lambda run: operation(left(run), right(run))
 
     def _and(self, node: nodes.And) -> Evaluate:
@@ -243,7 +243,7 @@ class Compiler:
         return ask
 
     def _filter(self, node: nodes.Filter) -> Evaluate:
-        if node.name in _DEFAULTS:
+        if node.name in DEFAULTS:
             return self._default(node)
         function = FILTERS.get(node.name)
         if function is None or node.node is None:
@@ -294,11 +294,11 @@ class Compiler:
             self._optional = before
 
     def _test(self, node: nodes.Test) -> Evaluate:
-        if node.name in _IS_DEFINED:
-            return self._defined(node, _IS_DEFINED[node.name])
+        if node.name in IS_DEFINED:
+            return self._defined(node, IS_DEFINED[node.name])
         predicate = PREDICATES.get(node.name)
         if predicate is None:
-            known = [*PREDICATES, *_IS_DEFINED]
+            known = [*PREDICATES, *IS_DEFINED]
             raise ExpressionError(
                 f'there is no test "is {node.name}"', hint=did_you_mean(node.name, known) or None
             )
@@ -336,7 +336,7 @@ class Compiler:
         return arguments, {str(pair.key): self.expression(pair.value) for pair in node.kwargs}
 
     _builders: ClassVar[dict[type[nodes.Node], Callable[[Any, Any], Evaluate]]] = {
-        **dict.fromkeys(_BINARY, _binary),
+        **dict.fromkeys(BINARY, _binary),
         nodes.Const: _const,
         nodes.Name: _name,
         nodes.Getattr: _getattr,

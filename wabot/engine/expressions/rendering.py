@@ -100,7 +100,7 @@ def _loop(items: Evaluate, names: list[str], test: Evaluate | None, body: Write,
     def write(run: Run, out: list[str]) -> None:
         outer = run.locals
         try:
-            rounds = [_bind(run, outer, names, item) for item in _iterable(items(run))]
+            rounds = [_bind(run, outer, names, item) for item in iterable(items(run))]
             if test is not None:
                 rounds = [scope for scope in rounds if _passes(run, test, scope)]
             for index, scope in enumerate(rounds):
@@ -126,7 +126,7 @@ def _passes(run: Run, test: Evaluate, scope: dict[str, Any]) -> bool:
     return bool(test(run))
 
 
-def _iterable(value: Any) -> Any:
+def iterable(value: Any) -> Any:
     if isinstance(value, list | tuple | Mapping):
         return value
     raise Failure(f"for goes over a list, not over {describe(value)}")
