@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from sqlalchemy import bindparam, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from tests import servers
 from wabot.core.database import Database
 from wabot.core.migrate import upgrade
 from wabot.core.statements import Prepared
@@ -185,6 +187,24 @@ def test_a_transaction_that_failed_leaves_its_connection_to_the_next(database: D
     assert row[1] == "2 times"
 
 
+@pytest.mark.parametrize("values", [ASHA, {}], ids=["refused", "incomplete"])
+def test_nothing_runs_on_alone_once_a_statement_failed(database: Database, values: dict[str, Any]) -> None:
+    database.alone(INSERT, ASHA)
+    other = {**ASHA, "phone": "+919800000002"}
+    with database.turn() as transaction:
+        with pytest.raises((IntegrityError, KeyError)):
+            transaction.one(INSERT, values)
+        with pytest.raises(RecordError, match="a statement failed"):
+            transaction.run(INSERT, other)
+        with pytest.raises(RecordError, match="a statement failed"):
+            transaction.one(INSERT, other)
+        with pytest.raises(RecordError, match="a statement failed"):
+            _ = transaction.session
+        with pytest.raises(RecordError, match="a statement failed"):
+            transaction.commit()
+    assert database.alone(FIND, other) is None
+
+
 @pytest.mark.postgres
 def test_a_connection_that_the_server_ends_is_told_and_left(postgres_database: str) -> None:
     database = Database(postgres_database)
@@ -201,6 +221,18 @@ def test_a_connection_that_the_server_ends_is_told_and_left(postgres_database: s
     database.close()
     assert row is not None
     assert row[1] == "Asha"
+
+
+@pytest.mark.postgres
+def test_nothing_runs_on_once_the_session_lost_the_connection(postgres_database: str) -> None:
+    with closing(Database(postgres_database)) as database, database.turn() as transaction:
+        pid = transaction.session.scalar(text("select pg_backend_pid()"))
+        with database.transaction() as other:
+            other.execute(text("select pg_terminate_backend(:pid)"), {"pid": pid})
+        with pytest.raises(OperationalError):
+            transaction.session.execute(text("select 1"))
+        with pytest.raises(RecordError, match="a statement failed"):
+            transaction.run(RENAME, {"who": ASHA["phone"], "name": "gone"})
 
 
 @pytest.mark.postgres
@@ -242,6 +274,18 @@ def test_a_connection_that_the_server_ends_between_two_answers_is_told_and_left(
     assert caught.value.connection_invalidated
     row = found(database)
     database.close()
+    assert row is not None
+    assert row[1] == "Asha"
+
+
+@pytest.mark.postgres
+def test_connections_that_a_crash_has_cut_are_told_and_left() -> None:
+    with servers.restartable_postgres() as (url, restart), closing(Database(url)) as database:
+        upgrade(database, [])
+        database.alone(INSERT, ASHA)
+        assert found(database) is not None
+        restart()
+        row = database.again(lambda: found(database))
     assert row is not None
     assert row[1] == "Asha"
 

@@ -154,7 +154,8 @@ def _run_on_postgres(
     errors: Any = dialect.loaded_dbapi
     try:
         if len(ready) == 1 and ready[0].name in info:
-            result = _succeeded(dialect, ready[0], connection.exec_prepared(ready[0].name, written[0]))
+            result = connection.exec_prepared(ready[0].name, written[0])
+            _succeeded(dialect, connection, ready[0], result)
         else:
             result = _exchanged(dialect, connection, info, ready, written)
     except errors.Error as error:
@@ -189,7 +190,7 @@ def _exchanged(
         connection.finish()
         raise
     for (each, prepares), result in zip(sent, results, strict=False):
-        _succeeded(dialect, each, result)
+        _succeeded(dialect, connection, each, result)
         if prepares:
             info[each.name] = True
     if len(results) < len(sent):
@@ -218,14 +219,15 @@ def _results(connection: Any) -> Iterator[Any]:
             return  # Its last result said why.
 
 
-def _succeeded(dialect: Dialect, ready: _PostgresReady, result: Any) -> Any:
+def _succeeded(dialect: Dialect, connection: Any, ready: _PostgresReady, result: Any) -> None:
     if result.status not in (_COMMAND_OK, _TUPLES_OK):
         driver: Any = dialect.loaded_dbapi
         error = driver.errors.error_from_result(result)
-        if not error.sqlstate:  # Not the server's word, then, but the connection's.
+        if not error.sqlstate:
+            # Not the server's word, then, but the connection's, which is gone and may not know it yet.
+            connection.finish()
             error = driver.OperationalError(str(error))
         raise StatementError(ready.sql) from error
-    return result
 
 
 def _columns(statement: ClauseElement) -> Sequence[Any]:

@@ -32,15 +32,16 @@ class Transaction:
     is first asked for. Unless it is committed it is rolled back by `close`.
 
     On a server what was given to `run` goes there with whatever needs an answer next, at the latest with the
-    commit, which then raises what it raises. Once the session was rolled back, outside of a savepoint, all
-    raise RecordError."""
+    commit, which then raises what it raises. Once one of them failed, or the session was rolled back outside
+    of a savepoint, all raise RecordError."""
 
-    __slots__ = ("_connection", "_engine", "_pooled", "_session", "_waiting")
+    __slots__ = ("_connection", "_engine", "_failed", "_pooled", "_session", "_waiting")
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._connection: Connection | None = None
         self._session: Session | None = None
+        self._failed = False
         self._waiting: list[tuple[Prepared, Mapping[str, Any]]] = [(_BEGIN, {})]
         self._pooled = _checked_out(engine)
         try:
@@ -53,6 +54,7 @@ class Transaction:
     @property
     def session(self) -> Session:
         if self._session is None:
+            self._is_open()
             self._send()
             self._connection = Connection(self._engine, self._pooled)
             # What the session joins is ours to commit.
@@ -82,7 +84,12 @@ class Transaction:
 
     def _send(self, *more: tuple[Prepared, Mapping[str, Any]], fetch: bool = False) -> list[Fetched]:
         batch, self._waiting = [*self._waiting, *more], []
-        return _run(self._engine, self._pooled, batch, fetch=fetch) if batch else []
+        if not batch:
+            return []
+        self._failed = True
+        rows = _run(self._engine, self._pooled, batch, fetch=fetch)
+        self._failed = False
+        return rows
 
     def close(self) -> None:
         if self._session is not None:
@@ -92,7 +99,12 @@ class Transaction:
         self._pooled.close()
 
     def _is_open(self) -> None:
-        """What ran on after the session's rollback would be committed by itself, statement by statement."""
+        """What ran on would be committed by itself, statement by statement, or never."""
+        if self._failed or not self._pooled.is_valid:
+            raise RecordError(
+                "a statement failed, and with it all that its transaction had done",
+                hint="let the error through",
+            )
         if self._connection is not None and not self._connection.in_transaction():
             raise RecordError(
                 "the session was rolled back, and with it all that its transaction had done",
