@@ -605,3 +605,27 @@ def test_slips_have_a_mend(written: str, mend: str) -> None:
     assert (
         any(mend in line for line in lines) if mend else not any("bad-expression" in line for line in lines)
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        (
+            "enter: [oders.quote: {}]",
+            "no module in use has actions; modules in wabot.toml says which are in use",
+        ),
+        (
+            "invoke: {call: oders.x}",
+            "no module in use has invokes; modules in wabot.toml says which are in use",
+        ),
+    ],
+)
+def test_an_action_where_no_module_is_in_use(written: str, hint: str) -> None:
+    flow = load_flow(f"states: {{a: {{{written}, transitions: {{event: x, target: a}}}}}}", "flow.yaml")
+    assert [problem.hint for problem in check([flow]) if problem.code == "unknown-action"] == [hint]
+
+
+def test_an_action_of_a_module_that_is_not_in_use() -> None:
+    flow = state("enter: [weather.tomorrow: {}]")
+    [line] = found(flow)
+    assert "there are actions of demo; modules in wabot.toml says which are in use" in line

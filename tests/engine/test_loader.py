@@ -89,6 +89,9 @@ def test_a_place_that_is_not_in_the_file_is_the_nearest_around_it() -> None:
         ("a: 'x", "1:4: error: the quotes are never closed — close them"),
         ('a: "\\q"', '1:6: error: the escape "\\q" is unknown — write \\\\ for a backslash'),
         ("a: [1, 2", '1:4: error: a "," or "]" is missing — close the bracket'),
+        ("a: [", '1:4: error: the "[" is never closed — close it with "]"'),
+        ("a:\n  - [b, {c: ", '2:9: error: the "{" is never closed — close it with "}"'),
+        ("a: [,]", '1:5: error: a "," with no value before it — take it away, or write the value'),
         ("a: ]", '1:4: error: a "]" that nothing opened — take it away, or put the text in quotes'),
         (
             "- a\nb: c",

@@ -53,6 +53,7 @@ _MENDS = (
     (r"unexpected end of stream", "the quotes are never closed", "close them"),
     (r"unknown escape character '(.+)'", 'the escape "\\{0}" is unknown', "write \\\\ for a backslash"),
     (r"expected ',' or '([\]}])'", 'a "," or "{0}" is missing', "close the bracket"),
+    (r"but found ','", 'a "," with no value before it', "take it away, or write the value"),
     (r"but found '([\]}])'", 'a "{0}" that nothing opened', "take it away, or put the text in quotes"),
     (
         r"expected <block end>",
@@ -97,7 +98,7 @@ def read_yaml(text: str, file: str) -> tuple[Any, Positions]:
         for event in YAML(typ="safe", pure=True).parse(text):
             reader.take(event)
     except MarkedYAMLError as error:
-        reader.problems.append(_syntax_problem(error, file))
+        reader.problems.append(reader.unclosed(error) or _syntax_problem(error, file))
     except ReaderError as error:
         reader.problems.append(_character_problem(error, text, file))
     if reader.problems:
@@ -110,11 +111,12 @@ def _failed(place: Place, message: str, hint: str) -> FlowSyntaxError:
 
 
 class _Level:
-    """A mapping or list that is still open."""
+    """A mapping or list that is still open; `bracket` is the place of the one that began it, if any did."""
 
-    __slots__ = ("data", "key", "path", "seen")
+    __slots__ = ("bracket", "data", "key", "path", "seen")
 
-    def __init__(self, data: Any, path: Path) -> None:
+    def __init__(self, data: Any, path: Path, bracket: Place | None) -> None:
+        self.bracket = bracket
         self.data = data
         self.path = path
         self.key: tuple[str, int, int] | None = None
@@ -151,6 +153,17 @@ class _Reader:
             else:
                 self._node(event)
 
+    def unclosed(self, error: MarkedYAMLError) -> Problem | None:
+        """The bracket that is still open at the end of the file, where that is what is wrong."""
+        level = self._levels[-1] if self._levels else None
+        ended = "node content, but found '<stream end>'" in str(error.problem)
+        if level is None or level.bracket is None or not ended:
+            return None
+        opening, closing = "[]" if isinstance(level.data, list) else "{}"
+        return Problem(
+            level.bracket, "yaml", f'the "{opening}" is never closed', f'close it with "{closing}"'
+        )
+
     def _count(self, event: Any) -> None:
         self._nodes += 1
         if self._nodes > MAX_NODES:
@@ -177,7 +190,7 @@ class _Reader:
             value = self._value(event)
             path = self._pair(level, level.key, value, line, column)
         if isinstance(value, dict | list):
-            self._levels.append(_Level(value, path))
+            self._levels.append(_Level(value, path, self._at(event) if event.flow_style else None))
 
     def _pair(self, level: _Level, key: tuple[str, int, int], value: Any, line: int, column: int) -> Path:
         name, key_line, key_column = key

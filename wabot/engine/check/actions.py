@@ -1,6 +1,6 @@
 """Rules on actions and invokes: they exist, and their arguments are what they take."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,7 +79,16 @@ def _command(flow: Flow, name: str, arguments: Any, path: Path) -> Iterator[Prob
 def _modules_hint(flow: Flow, name: str) -> str:
     module = name.partition(".")[0]
     known = sorted(command for command in flow.commands if command.startswith(f"{module}."))
-    return f"{module} has {', '.join(known)}" if known and "." in name else ""
+    if "." not in name:
+        return ""
+    return f"{module} has {', '.join(known)}" if known else _modules_in_use(flow.commands, "actions")
+
+
+def _modules_in_use(offers: Mapping[str, CommandInfo], what: str) -> str:
+    """The modules that offer these, and where it is said which modules there are."""
+    modules = sorted({offer.partition(".")[0] for offer in offers})
+    there = f"there are {what} of {', '.join(modules)}" if modules else f"no module in use has {what}"
+    return f"{there}; modules in wabot.toml says which are in use"
 
 
 def _taken(info: CommandInfo) -> str:
@@ -182,7 +191,7 @@ def _call(flow: Flow, name: str, arguments: dict[str, Any], path: Path) -> Itera
     if info is not None:
         yield from _arguments(flow, info, arguments, (*path, "with") if arguments else (*path, "call"))
         return
-    hint = did_you_mean(name, flow.outside)
+    hint = did_you_mean(name, flow.outside) or _modules_in_use(flow.outside, "invokes")
     if name in flow.commands:
         hint = "it is a command: write it as an action, under enter or on"
     yield flow.problem("unknown-action", (*path, "call"), f'no module has the invoke "{name}"', hint)
