@@ -1,15 +1,15 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, func, insert, select, text, update
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy import Integer, bindparam, func, insert, select, text, update
+from sqlalchemy.exc import IntegrityError, OperationalError, TimeoutError
 
 from tests import servers
-from wabot.core.database import Database
+from wabot.core.database import Database, Pool
 from wabot.core.migrate import upgrade
 from wabot.core.statements import Prepared
 from wabot.core.tables import ContactRow
@@ -276,6 +276,26 @@ def test_a_connection_that_the_server_ends_between_two_answers_is_told_and_left(
     database.close()
     assert row is not None
     assert row[1] == "Asha"
+
+
+@pytest.mark.postgres
+def test_a_connection_that_is_gone_makes_room_for_one(postgres_database: str) -> None:
+    pool = Pool(size=2, overflow=0, timeout=timedelta(seconds=0.01))
+    pid = Prepared(lambda _: select(func.pg_backend_pid()))
+    with closing(Database(postgres_database, pool)) as database, database.turn() as in_use:
+        in_use.one(pid, {})
+        with database.turn() as transaction:
+            with closing(Database(postgres_database)) as other:
+                other.alone(
+                    Prepared(lambda _: select(func.pg_terminate_backend(bindparam("pid", type_=Integer)))),
+                    {"pid": (transaction.one(pid, {}) or (0,))[0]},
+                )
+            with pytest.raises(OperationalError):
+                transaction.one(pid, {})
+        with database.turn() as transaction:
+            transaction.one(pid, {})
+            with pytest.raises(TimeoutError):
+                database.alone(pid, {})
 
 
 @pytest.mark.postgres

@@ -129,9 +129,9 @@ def _run(
         error: Any = failed.__cause__
         lost = dialect.is_disconnect(error, pooled, None) or getattr(error, "sqlstate", None) in _OUTDATED
         if lost:
-            # As SQLAlchemy does: where one connection is gone, those that wait in the pool are too.
-            pooled.invalidate(error)
-            engine.dispose()
+            # As SQLAlchemy does: where one connection is gone, those that are older than that are too. A new
+            # pool would know nothing of the connections in use, and open as many more.
+            engine.pool._invalidate(pooled, error)  # noqa: SLF001 - there is no other door
         raise _as_ours(engine, error, failed.sql, lost=lost) from error
 
 
