@@ -90,6 +90,15 @@ def test_names_that_a_template_sets_are_its_own() -> None:
     assert said("{% for x in n %}{{ x }}{% endfor %}") == ["type-mismatch"]
 
 
+def test_a_list_that_is_never_there_is_found() -> None:
+    head = "datamodel: {lines: {type: list}}\n"
+    loop = "{foreach: {array: lines, item: line, do: []}}"
+    buttons = "{say: {text: Choose, buttons: {for: lines, id: '{{ item }}', title: '{{ item }}'}}}"
+    for action in (loop, buttons):
+        [line] = found(f"flow: f\n{head}states: {{a: {{enter: [{action}], final: true}}}}", starts=["f"])
+        assert line.endswith("[unset-variable]")
+
+
 def test_values_inside_of_arguments_are_looked_at() -> None:
     enter = "demo.quote: {lines: [{name: '{{ contact.nme }}', quantity: '{{ n }}'}]}"
     assert of(f"states: {{a: {{enter: [{{{enter}}}], final: true}}}}") == ["unknown-field"]
@@ -197,3 +206,15 @@ def test_what_is_found_fails_whatever_the_values(source: str, scope: dict[str, A
             continue
         with pytest.raises(ExpressionError):
             SANDBOX.expression(source).evaluate({**values, **without})
+
+
+def test_a_variable_that_a_loop_sets_and_an_assign_too_may_be_set() -> None:
+    assert of("""\
+states:
+  a:
+    enter:
+      - foreach: {array: "['x']", item: t, do: []}
+      - say: "{{ t|upper }}"
+      - assign: {t: later}
+    final: true
+""") == []  # fmt: skip

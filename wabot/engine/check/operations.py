@@ -69,6 +69,8 @@ def failing(flow: Flow) -> Iterator[Problem]:
 
 def fails_without(flow: Flow, use: Use, name: str) -> bool:
     """Whether a use fails because the variable has no value yet: for no other reason."""
+    if use.kind == "expression" and use.path[-1] in ("array", "for") and isinstance(use.tree, nodes.Name):
+        return use.tree.name == name
     others = {id(fault.node) for fault in _faults_of(flow, use, flow.types)}
     without = _faults_of(flow, use, {**flow.types, name: NULL})
     return any(id(fault.node) not in others for fault in without)

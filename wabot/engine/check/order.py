@@ -44,7 +44,7 @@ class Analysis:
 
     def __init__(self, flow: Flow) -> None:
         self.flow = flow
-        self.never = _without_value(flow) - _set_somewhere(flow) if flow.closed else set()
+        self.never = _without_value(flow) - _followed(flow) - _otherwise_set(flow) if flow.closed else set()
         self.bits = {name: 1 << index for index, name in enumerate(_watched(flow, self.never))}
         self.facts = Facts()
         self._actions: dict[tuple[Node, Edge | None, str], list[Placed]] = {}
@@ -184,10 +184,8 @@ def _into(node: Node, *, ask: bool | None = None) -> list[str]:
 
 
 def _watched(flow: Flow, never: set[str]) -> list[str]:
-    set_somewhere = {name for placed in flow.actions for name in assigned(placed)}
-    set_somewhere |= {name for node in flow.tree.nodes for name in _into(node)}
-    without = _without_value(flow)
-    return [name for name in flow.document.datamodel if name in without & set_somewhere | never]
+    followed = _without_value(flow) & _followed(flow) - _otherwise_set(flow)
+    return [name for name in flow.document.datamodel if name in followed | never]
 
 
 def _without_value(flow: Flow) -> set[str]:
@@ -197,13 +195,17 @@ def _without_value(flow: Flow) -> set[str]:
     return empty - flow.given
 
 
-def _set_somewhere(flow: Flow) -> set[str]:
-    """The variables that something in the flow writes to, whatever it is."""
-    locations = [name for placed in flow.actions for name in assigned(placed)]
-    locations += [name for node in flow.tree.nodes for name in _into(node)]
+def _followed(flow: Flow) -> set[str]:
+    """The variables that something sets which the analysis follows."""
+    assigns = {name for placed in flow.actions for name in assigned(placed)}
+    return assigns | {name for node in flow.tree.nodes for name in _into(node)}
+
+
+def _otherwise_set(flow: Flow) -> set[str]:
+    """The variables that loops and the ids of sends and invokes set."""
     sends = [p.action.send.idlocation for p in flow.actions if isinstance(p.action, SendAction)]
     ids = [invoke.idlocation for _, _, invoke in flow.invokes]
-    return {*locations, *flow.looped, *(name.partition(".")[0] for name in (*sends, *ids) if name)}
+    return {*flow.looped, *(name.partition(".")[0] for name in (*sends, *ids) if name)}
 
 
 def _block(placed: Placed) -> tuple[Node, Edge | None, str]:
