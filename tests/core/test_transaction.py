@@ -68,13 +68,9 @@ def test_values_are_never_read_as_sql(database: Database, name: str) -> None:
     assert row[1] == name
 
 
-@pytest.mark.postgres
-def test_what_a_server_keeps_in_no_text_is_replaced_and_ends_none(postgres_database: str) -> None:
-    database = Database(postgres_database)
-    upgrade(database, [])
+def test_what_a_database_keeps_in_no_text_is_replaced_and_ends_none(database: Database) -> None:
     database.alone(INSERT, {**ASHA, "name": "As\0ha \ud83d!"})
     row = found(database)
-    database.close()
     assert row is not None
     assert row[1] == "As\ufffdha \ufffd!"
 

@@ -94,7 +94,8 @@ class _Compiled:
     def bound(self, values: Mapping[str, Any]) -> list[Any]:
         if self._constants:
             values = {**self._constants, **values}
-        return [process(values[name]) if process else values[name] for name, process in self._given]
+        given = [process(values[name]) if process else values[name] for name, process in self._given]
+        return [kept(value) if isinstance(value, str) else value for value in given]
 
 
 class _CursorReady(_Compiled):
@@ -237,11 +238,11 @@ def _columns(statement: ClauseElement) -> Sequence[Any]:
 
 
 def _written(value: Any) -> bytes | None:
-    """As PostgreSQL reads it. libpq would end a text at its first NUL without a word."""
+    """As PostgreSQL reads it."""
     if value is None:
         return None
     if isinstance(value, str):
-        return kept(value).encode()
+        return value.encode()
     if isinstance(value, bool):
         return b"t" if value else b"f"
     if isinstance(value, datetime):
