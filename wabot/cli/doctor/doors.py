@@ -105,8 +105,11 @@ def _public_url(settings: Settings) -> Finding:
         return error("public_url", f"{url} ends in /whatsapp, which is added to it", f"end it before: {mend}")
     if parts.port not in (None, 443):
         return warning("public_url", f"{url}: Meta calls port 443 alone", "serve it at port 443, by a proxy")
-    asked = {"/whatsapp/webhook": settings.twilio, "/whatsapp/webhook/meta": settings.meta}
-    return well("public_url", ", ".join(f"{url}{path}" for path, by in asked.items() if by.configured))
+    called = {
+        f"{url}/whatsapp/webhook": settings.twilio.configured,
+        f"{url}/whatsapp/webhook/meta": settings.meta.configured,
+    }
+    return well("public_url", ", ".join(address for address, is_called in called.items() if is_called))
 
 
 def _is_public(host: str) -> bool:
