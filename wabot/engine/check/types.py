@@ -27,7 +27,7 @@ _FILTERS = (
                    "number", "date", "time", "datetime", "percent", "tojson", "string"), "text")
     | dict.fromkeys(("length", "count", "int"), "integer")
     | dict.fromkeys(("float", "decimal"), "number")
-    | dict.fromkeys(("list", "sort", "unique", "map", "select", "reject", "selectattr", "rejectattr",
+    | dict.fromkeys(("list", "sort", "unique", "map", "selectattr", "rejectattr",
                      "items"), "list")
 )  # fmt: skip
 
