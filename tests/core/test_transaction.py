@@ -252,6 +252,20 @@ def test_statements_that_are_outdated_are_prepared_anew(postgres_database: str, 
 
 
 @pytest.mark.postgres
+def test_statements_of_which_nobody_has_noted_that_they_are_prepared_are_prepared_anew(
+    postgres_database: str,
+) -> None:
+    with closing(Database(postgres_database)) as database:
+        upgrade(database, [])
+        database.alone(INSERT, ASHA)
+        assert found(database) is not None
+        with closing(database.engine.raw_connection()) as pooled:
+            pooled.info.clear()
+        row = database.again(lambda: found(database))
+    assert row is not None
+
+
+@pytest.mark.postgres
 def test_a_connection_that_the_server_ends_between_two_answers_is_told_and_left(
     postgres_database: str,
 ) -> None:

@@ -16,9 +16,9 @@ _BEGIN = Prepared(lambda dialect: text("BEGIN IMMEDIATE" if dialect == "sqlite" 
 _COMMIT = Prepared(lambda _dialect: text("COMMIT"))
 
 
-_OUTDATED = frozenset({"0A000", "26000"})
-"""PostgreSQL's codes for a prepared statement that a migration has overtaken, or that is gone: a new
-connection prepares it anew."""
+_OUTDATED = frozenset({"0A000", "26000", "42P05"})
+"""PostgreSQL's codes for a prepared statement that a migration has overtaken, that is gone, or that is there
+and not known, as after an interrupt: a new connection prepares it anew."""
 
 
 def run_alone(engine: Engine, statement: Prepared, values: Mapping[str, Any]) -> list[Fetched]:
