@@ -110,6 +110,7 @@ def _add_twilio(app: App, twilio: TwilioSettings) -> None:
             messaging_service=twilio.messaging_service,
             status_url=f"{public}/whatsapp/webhook/status" if public else "",
             api_base=twilio.api_base,
+            timeout=twilio.timeout.total_seconds(),
         )
     )
     previous = [secret.get_secret_value() for secret in twilio.previous_tokens]
@@ -128,6 +129,7 @@ def _add_meta(app: App, meta: MetaSettings) -> None:
             language=app.settings.locale,
             api_base=meta.api_base,
             api_version=meta.api_version,
+            timeout=meta.timeout.total_seconds(),
         )
     )
     webhook = MetaWebhook(

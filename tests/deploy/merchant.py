@@ -74,6 +74,7 @@ class Merchant:
             "TWILIO_WHATSAPP_NUMBER": SHOP,
             "WHATSAPP_VERIFY_TOKEN": "",
             "WABOT_TWILIO__API_BASE": self.twilio.url,
+            "WABOT_TWILIO__TIMEOUT": "2s",
             "WABOT_WEB__PUBLIC_URL": PUBLIC,
             "WABOT_WEB__TRUST_PROXY": "1",
             "WABOT_MEDIA__FOLDER": str(media),

@@ -145,6 +145,7 @@ def test_an_order_through_meta(deploy: Deploy, tmp_path: Path) -> None:
             WHATSAPP_VERIFY_TOKEN=meta.verify_token,
             WABOT_META__PHONE_NUMBERS=json.dumps(meta.phone_numbers),
             WABOT_META__API_BASE=meta.url,
+            WABOT_META__TIMEOUT="2s",
         )
         merchant.reach(merchant.start("wabot run --port 0"))
         url = meta.webhook_url = f"http://127.0.0.1:{merchant.twilio.port}/whatsapp/webhook/meta"

@@ -100,6 +100,9 @@ class TwilioSettings(_Door):
     messaging_service: Annotated[str, AfterValidator(_service)] = Field(
         default="", description="a Messaging Service to send by instead of the number: MG…"
     )
+    timeout: Duration = Field(
+        default=timedelta(seconds=15), gt=timedelta(), description="how long Twilio's answer is waited for"
+    )
     api_base: Url = Field(default="", description="another server in place of Twilio's, as for tests")
 
     @model_validator(mode="after")
@@ -140,6 +143,9 @@ class MetaSettings(_Door):
     )
     api_version: Annotated[str, AfterValidator(_version)] = Field(
         default="v23.0", description="of the Graph API"
+    )
+    timeout: Duration = Field(
+        default=timedelta(seconds=20), gt=timedelta(), description="how long Meta's answer is waited for"
     )
     api_base: Url = Field(default="", description="another server in place of Meta's, as for tests")
 
