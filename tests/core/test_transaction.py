@@ -51,6 +51,15 @@ def insert_and_rename(database: Database, contact: dict[str, Any]) -> None:
         transaction.commit()
 
 
+def assert_gone_and_left(error: OperationalError, database: Database) -> None:
+    """The connection is told as lost, the next one works, and nothing of the transaction stayed."""
+    assert error.connection_invalidated
+    row = found(database)
+    database.close()
+    assert row is not None
+    assert row[1] == "Asha"
+
+
 def test_a_statement_alone_commits_and_gives_its_row_with_the_types_of_its_columns(
     database: Database,
 ) -> None:
@@ -212,11 +221,7 @@ def test_a_connection_that_the_server_ends_is_told_and_left(postgres_database: s
             other.execute(text("select pg_terminate_backend(:pid)"), {"pid": pid})
         with pytest.raises(OperationalError) as caught:
             transaction.run(RENAME, {"who": ASHA["phone"], "name": "gone"})
-    assert caught.value.connection_invalidated
-    row = found(database)
-    database.close()
-    assert row is not None
-    assert row[1] == "Asha"
+    assert_gone_and_left(caught.value, database)
 
 
 @pytest.mark.postgres
@@ -281,11 +286,7 @@ def test_a_connection_that_the_server_ends_between_two_answers_is_told_and_left(
         transaction.run(RENAME, {"who": ASHA["phone"], "name": "gone"})
         with pytest.raises(OperationalError) as caught:
             transaction.commit()
-    assert caught.value.connection_invalidated
-    row = found(database)
-    database.close()
-    assert row is not None
-    assert row[1] == "Asha"
+    assert_gone_and_left(caught.value, database)
 
 
 @pytest.mark.postgres
