@@ -210,7 +210,7 @@ def _import(settings: Settings, name: str) -> Middleware:
         raise refused("names no function", "write it like shop.audit:log_turn")
     try:
         found: Any = import_module(module)
-    except Exception as error:
+    except Exception as error:  # As it is imported, code of anybody's runs.
         reason = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
         raise refused(
             f"can't be imported: {reason}",

@@ -11,13 +11,13 @@ from wabot.core.circuits import Breaker, CircuitPolicy, MemoryBreaker, counted
 from wabot.core.database import Database
 from wabot.core.durations import format_duration
 from wabot.core.metrics import Metrics
-from wabot.core.migrate import pending, upgrade
+from wabot.core.migrate import require_newest, upgrade
 from wabot.core.module import Module, Registry
 from wabot.core.ports import Bounded, Channel, Clock
 from wabot.engine.loader import Source, load_flow
 from wabot.engine.problems import Place, Problem, did_you_mean
 from wabot.engine.texts import Texts
-from wabot.errors import FlowError, FlowInvalid, RecordError
+from wabot.errors import FlowError, FlowInvalid
 from wabot.pipeline import Business
 from wabot.settings import Settings
 
@@ -147,7 +147,5 @@ def prepare(database: Database, modules: Sequence[Module]) -> None:
     behind raises RecordError."""
     if database.engine.dialect.name == "sqlite":
         upgrade(database, modules)
-    elif behind := pending(database, modules):
-        raise RecordError(
-            f"the database's tables of {', '.join(behind)} are not up to date", hint="wabot db upgrade"
-        )
+    else:
+        require_newest(database, modules)

@@ -5,8 +5,7 @@ from contextlib import closing, contextmanager
 
 from wabot.bootstrap import modules_of
 from wabot.core.database import Database
-from wabot.core.migrate import pending
-from wabot.errors import RecordError
+from wabot.core.migrate import require_newest
 from wabot.settings import Settings
 
 
@@ -14,8 +13,5 @@ from wabot.settings import Settings
 def record_of(settings: Settings) -> Iterator[Database]:
     """Raises RecordError where its tables are not up to date."""
     with closing(Database(settings.database_url)) as database:
-        if behind := pending(database, modules_of(settings)):
-            raise RecordError(
-                f"the database's tables of {', '.join(behind)} are not up to date", hint="wabot db upgrade"
-            )
+        require_newest(database, modules_of(settings))
         yield database

@@ -57,6 +57,14 @@ def pending(database: Database, modules: Iterable[Migrated] = ()) -> list[str]:
         ]
 
 
+def require_newest(database: Database, modules: Iterable[Migrated] = ()) -> None:
+    """Raises RecordError that names those whose tables aren't in their newest form."""
+    if behind := pending(database, modules):
+        raise RecordError(
+            f"the database's tables of {', '.join(behind)} are not up to date", hint="wabot db upgrade"
+        )
+
+
 def differences(database: Database, modules: Iterable[Migrated] = ()) -> list[Any]:
     """What the declared tables and the migrated database differ in, as Alembic's operations.
 

@@ -105,7 +105,7 @@ class Guard:
         return None
 
     def _refuse(self, request: Request, status: int, detail: str, scope: str) -> NoReturn:
-        sent = known_key(self._app.database, _secret(request))
+        sent = g.key or known_key(self._app.database, _secret(request))
         prefix = sent.prefix if sent else None
         get_logger().warning("refused", status=status, endpoint=request.endpoint, scope=scope, key=prefix)
         challenge = 'Bearer realm="wabot"' + (
